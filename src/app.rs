@@ -1,0 +1,6 @@
+//! The loop: wait, update, perform effects, draw.
+
+pub mod event;
+pub mod layout;
+pub mod state;
+pub mod update;

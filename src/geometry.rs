@@ -1,0 +1,124 @@
+//! Sizes with their units, and the transforms between the spaces that a picture passes through.
+//!
+//! Spaces: *grid* (positions of the target layer), *input* (pixels the network reads), *image*
+//! (pixels of the file, after its EXIF orientation), *picture* (pixels drawn on the screen) and
+//! *cell* (the terminal's text grid). A transform is named `destination_from_source`.
+
+/// A size in pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PixelSize {
+    pub width: u32,
+    pub height: u32,
+}
+
+impl PixelSize {
+    pub const fn new(width: u32, height: u32) -> Self {
+        Self { width, height }
+    }
+
+    /// The largest size of this size's proportions that fits into `bounds`, at least 1x1.
+    /// Smaller sizes are enlarged.
+    #[must_use]
+    pub fn fitted_into(self, bounds: Self) -> Self {
+        if self.width == 0 || self.height == 0 {
+            return Self::new(1, 1);
+        }
+        let scale = (f64::from(bounds.width) / f64::from(self.width))
+            .min(f64::from(bounds.height) / f64::from(self.height));
+        let side = |length: u32, bound: u32| {
+            #[expect(clippy::cast_possible_truncation, reason = "clamped to the bounds, a u32")]
+            let scaled = (f64::from(length) * scale).round().clamp(1.0, f64::from(bound.max(1))) as u32;
+            scaled
+        };
+        Self::new(side(self.width, bounds.width), side(self.height, bounds.height))
+    }
+}
+
+/// A size in terminal cells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct CellSize {
+    pub columns: u16,
+    pub rows: u16,
+}
+
+impl CellSize {
+    pub const fn new(columns: u16, rows: u16) -> Self {
+        Self { columns, rows }
+    }
+
+    /// How many pixels this many cells cover, with `cell_px` pixels a cell.
+    #[must_use]
+    pub fn pixels(self, cell_px: PixelSize) -> PixelSize {
+        PixelSize::new(
+            u32::from(self.columns) * cell_px.width,
+            u32::from(self.rows) * cell_px.height,
+        )
+    }
+}
+
+/// An axis-parallel rectangle with real-valued corners; in which space, its owner says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Window {
+    pub x: f64,
+    pub y: f64,
+    pub width: f64,
+    pub height: f64,
+}
+
+/// How the network's input lies on the image: resizing and cropping as one affine map.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InputGeometry {
+    /// Size of the decoded, oriented image.
+    pub image: PixelSize,
+    /// Size of the network's input.
+    pub input: PixelSize,
+    /// The part of the image that the input shows, in image pixels. It reaches outside the image
+    /// where the crop is larger than the resized image and is padded.
+    pub window: Window,
+}
+
+impl InputGeometry {
+    /// Where a point of the input (pixels, (0, 0) is the outer corner of the first pixel) lies on the image.
+    #[must_use]
+    pub fn image_from_input(&self, x: f64, y: f64) -> (f64, f64) {
+        (
+            self.window.x + x * self.window.width / f64::from(self.input.width),
+            self.window.y + y * self.window.height / f64::from(self.input.height),
+        )
+    }
+
+    /// Where a point of the image lies on the input; outside `0..size` where the crop cut it off.
+    #[must_use]
+    pub fn input_from_image(&self, x: f64, y: f64) -> (f64, f64) {
+        (
+            (x - self.window.x) * f64::from(self.input.width) / self.window.width,
+            (y - self.window.y) * f64::from(self.input.height) / self.window.height,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fitting_keeps_proportions_and_stays_inside() {
+        let fitted = PixelSize::new(4000, 3000).fitted_into(PixelSize::new(640, 640));
+        assert_eq!(fitted, PixelSize::new(640, 480));
+        let thin = PixelSize::new(5000, 1).fitted_into(PixelSize::new(100, 100));
+        assert_eq!(thin, PixelSize::new(100, 1));
+        assert_eq!(PixelSize::new(0, 7).fitted_into(PixelSize::new(9, 9)), PixelSize::new(1, 1));
+    }
+
+    #[test]
+    fn image_and_input_points_round_trip() {
+        let geometry = InputGeometry {
+            image: PixelSize::new(640, 480),
+            input: PixelSize::new(224, 224),
+            window: Window { x: 110.0, y: 30.0, width: 420.0, height: 420.0 },
+        };
+        let (x, y) = geometry.image_from_input(56.0, 112.0);
+        assert_eq!((x, y), (215.0, 240.0));
+        assert_eq!(geometry.input_from_image(x, y), (56.0, 112.0));
+    }
+}

@@ -1,0 +1,97 @@
+//! The contract between the interface and the worker: plain data, no functions of either side.
+//!
+//! A [`Request`] describes the whole picture that is wanted now. The worker redoes only the stages
+//! whose inputs changed. Replies carry the generation of the request they answer and name the
+//! image and the class that they are about.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use image::RgbImage;
+
+use crate::dataset::ImageId;
+use crate::explain::{Explanation, Prediction};
+use crate::geometry::{InputGeometry, PixelSize};
+use crate::model::{ClassIndex, ModelSummary};
+use crate::picture::Style;
+
+/// Counts the wishes of the user; a reply for an older one is not shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Generation(pub u64);
+
+/// The class to explain. A rank stays a rank until the worker knows the predictions of the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// 1 is the top prediction.
+    Rank(usize),
+    Class(ClassIndex),
+}
+
+/// An image by its number and its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageRef {
+    pub id: ImageId,
+    pub path: Arc<Path>,
+}
+
+/// The picture that is wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    pub generation: Generation,
+    pub image: ImageRef,
+    pub target: Target,
+    pub style: Style,
+    /// The picture fits into these pixels.
+    pub picture_size: PixelSize,
+    /// Images to prepare when this request is done, most wanted first.
+    pub prepare: Vec<ImageRef>,
+}
+
+/// What the interface asks of the worker.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Job {
+    Show(Request),
+    /// Write the wanted picture at the image's full size into a folder.
+    Save { request: Request, folder: PathBuf },
+}
+
+/// What the worker says.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// The model is loaded.
+    Ready(ModelSummary),
+    /// The model cannot be loaded: why, and what to do.
+    Unavailable(String),
+    /// Predictions of an image: of the wanted one before its picture follows, or of one prepared ahead.
+    Predicted { image: ImageId, predictions: Arc<[Prediction]> },
+    /// An image that was prepared ahead cannot be read.
+    Unreadable { image: ImageId, reason: String },
+    /// The answer to [`Job::Show`].
+    Done { generation: Generation, image: ImageId, result: Result<Outcome, String> },
+    /// The answer to [`Job::Save`]: the file that was written.
+    Saved(Result<PathBuf, String>),
+}
+
+/// A finished picture and what it is a picture of.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub image: ImageId,
+    /// The best classes, best first; at most five.
+    pub predictions: Arc<[Prediction]>,
+    pub explanation: Explanation,
+    pub geometry: InputGeometry,
+    pub style: Style,
+    pub picture: Arc<RgbImage>,
+    pub times: Times,
+}
+
+/// How long the stages took; zero for a stage whose result was kept from before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    pub decode: Duration,
+    pub prepare: Duration,
+    pub forward: Duration,
+    pub explain: Duration,
+    pub compose: Duration,
+}

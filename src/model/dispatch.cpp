@@ -1,0 +1,1 @@
+#include <ATen/core/dispatch/Dispatcher.h>

@@ -1,0 +1,1 @@
+//! File → oriented RGB image.
