@@ -1,0 +1,160 @@
+use std::time::Duration;
+
+use super::*;
+use crate::dataset::ImageId;
+use crate::geometry::PixelSize;
+use crate::job::{Generation, Target};
+use crate::picture::{Style, View, colormap::Colormap};
+
+/// An engine that says what it was asked, and waits for leave before each image.
+struct Scripted {
+    asked: Sender<String>,
+    leave: Receiver<()>,
+}
+
+impl Explain for Scripted {
+    fn predict(&mut self, image: &ImageRef) -> Result<Arc<[Prediction]>, String> {
+        self.asked.send(format!("predict {}", image.id.0)).unwrap();
+        self.leave.recv().map_err(|_| "no leave".to_owned())?;
+        match image.id.0 {
+            13 => panic!("thirteen"),
+            14 => Err("14.png: not an image".to_owned()),
+            _ => Ok(Arc::from([])),
+        }
+    }
+
+    fn show(&mut self, request: &Request) -> Result<Outcome, String> {
+        self.asked.send(format!("show {}", request.image.id.0)).unwrap();
+        Err("no picture in this test".to_owned())
+    }
+
+    fn save(&mut self, request: &Request, folder: &Path) -> Result<PathBuf, String> {
+        self.asked.send(format!("save {}", request.image.id.0)).unwrap();
+        Ok(folder.join("x.png"))
+    }
+}
+
+/// The next message; a worker that stays silent fails the test instead of hanging it.
+fn heard<T>(channel: &Receiver<T>) -> T {
+    channel.recv_timeout(Duration::from_secs(20)).unwrap()
+}
+
+fn summary() -> ModelSummary {
+    ModelSummary {
+        name: "scripted".to_owned(),
+        family: "none".to_owned(),
+        classes: 0,
+        fingerprint: String::new(),
+        layer: "layer4".to_owned(),
+        recipe: String::new(),
+        device: "cpu".to_owned(),
+        guesses: vec![],
+    }
+}
+
+fn start() -> (Worker, Receiver<String>, Sender<()>) {
+    let (asked, hears) = unbounded();
+    let (leave_sender, leave) = unbounded();
+    let worker = Worker::start(move || Ok((Scripted { asked, leave }, summary()))).unwrap();
+    assert!(matches!(heard(worker.replies()), Reply::Ready(_)));
+    (worker, hears, leave_sender)
+}
+
+fn image(id: usize) -> ImageRef {
+    ImageRef { id: ImageId(id), path: Arc::from(Path::new("x.png")) }
+}
+
+fn request(id: usize, prepare: &[usize]) -> Request {
+    Request {
+        generation: Generation(id as u64),
+        image: image(id),
+        target: Target::Rank(1),
+        style: Style { view: View::Overlay, opacity: 0.5, colormap: Colormap::Jet },
+        picture_size: PixelSize::new(8, 8),
+        prepare: prepare.iter().copied().map(image).collect(),
+    }
+}
+
+#[test]
+fn predictions_come_before_the_picture() {
+    let (worker, _hears, leave) = start();
+    leave.send(()).unwrap();
+    worker.send(Job::Show(request(1, &[])));
+    assert!(matches!(heard(worker.replies()), Reply::Predicted { image: ImageId(1), .. }));
+    let done = heard(worker.replies());
+    assert!(matches!(done, Reply::Done { generation: Generation(1), result: Err(_), .. }));
+}
+
+#[test]
+fn the_newest_wish_wins_and_nothing_to_save_is_lost() {
+    let (worker, hears, leave) = start();
+    worker.send(Job::Show(request(1, &[5, 6])));
+    assert_eq!(heard(&hears), "predict 1");
+    worker.send(Job::Show(request(2, &[])));
+    worker.send(Job::Save { request: request(3, &[]), folder: PathBuf::from("out") });
+    worker.send(Job::Show(request(4, &[])));
+    for _ in 0..4 {
+        leave.send(()).unwrap();
+    }
+    let all: Vec<_> = (0..4).map(|_| heard(&hears)).collect();
+    assert_eq!(all, ["show 1", "save 3", "predict 4", "show 4"]);
+}
+
+#[test]
+fn images_are_prepared_ahead_until_a_new_wish_comes() {
+    let (worker, hears, leave) = start();
+    worker.send(Job::Show(request(1, &[2, 3, 4])));
+    leave.send(()).unwrap();
+    let all: Vec<_> = (0..3).map(|_| heard(&hears)).collect();
+    assert_eq!(all, ["predict 1", "show 1", "predict 2"]);
+    worker.send(Job::Show(request(9, &[])));
+    leave.send(()).unwrap();
+    assert_eq!(heard(&hears), "predict 9");
+}
+
+#[test]
+fn a_panic_in_one_image_is_a_reply_and_the_next_image_works() {
+    let (worker, _hears, leave) = start();
+    for _ in 0..2 {
+        leave.send(()).unwrap();
+    }
+    worker.send(Job::Show(request(13, &[])));
+    let Reply::Done { result: Err(reason), .. } = heard(worker.replies()) else {
+        panic!("the reply should be an error");
+    };
+    assert_eq!(reason, "internal error, please report it: thirteen");
+    worker.send(Job::Show(request(1, &[])));
+    assert!(matches!(heard(worker.replies()), Reply::Predicted { image: ImageId(1), .. }));
+}
+
+#[test]
+fn an_image_prepared_ahead_that_cannot_be_read_says_why() {
+    let (worker, _hears, leave) = start();
+    for _ in 0..2 {
+        leave.send(()).unwrap();
+    }
+    worker.send(Job::Show(request(1, &[14])));
+    let replies: Vec<_> = (0..3).map(|_| heard(worker.replies())).collect();
+    let Reply::Unreadable { image: ImageId(14), reason } = &replies[2] else {
+        panic!("expected the reason, got {replies:?}");
+    };
+    assert_eq!(reason, "14.png: not an image");
+}
+
+#[test]
+fn a_model_that_cannot_be_loaded_is_a_reply_and_dropping_the_worker_ends_it() {
+    let worker = Worker::start(|| Err::<(Scripted, ModelSummary), _>("x.pth: empty".to_owned())).unwrap();
+    assert!(matches!(heard(worker.replies()), Reply::Unavailable(reason) if reason == "x.pth: empty"));
+    worker.send(Job::Show(request(1, &[])));
+    drop(worker);
+}
+
+#[test]
+fn dropping_the_worker_while_it_is_busy_waits_for_the_job_in_hand() {
+    let (worker, hears, leave) = start();
+    worker.send(Job::Show(request(1, &[2, 3])));
+    assert_eq!(heard(&hears), "predict 1");
+    drop(leave);
+    drop(worker);
+    assert!(hears.try_iter().all(|heard| !heard.starts_with("save")));
+}
