@@ -17,3 +17,4 @@ pub mod picture;
 pub mod graphics;
 pub mod dataset;
 pub mod geometry;
+pub mod text;

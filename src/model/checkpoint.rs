@@ -1,1 +1,210 @@
-//! checkpoint
+//! Checkpoint: named weights in a file, whatever the format.
+//!
+//! Opening reads the names and shapes; a weight's numbers are read when a family asks for them.
+//! The format is told by the content, not by the name of the file. Nothing in a file is executed.
+
+mod pickle;
+mod safetensors;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use tch::{Kind, Tensor};
+
+/// Where a model comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelSource {
+    File(PathBuf),
+    /// The model inside the program.
+    Demo,
+}
+
+/// The demo model, part of the program so that it works from any folder.
+const DEMO: &[u8] = include_bytes!("../../assets/demo/model.safetensors");
+
+/// Why a checkpoint cannot be read. Every text names the file and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    #[error("cannot read the model {file}: {reason}")]
+    Unreadable { file: String, reason: String },
+    #[error("{file} is not a model: {reason}")]
+    NotAModel { file: String, reason: String },
+    #[error("{file} is {what}, which gradcam does not read yet; {advice}")]
+    NotYet { file: String, what: &'static str, advice: &'static str },
+    #[error("{file} is damaged: {reason}")]
+    Damaged { file: String, reason: String },
+}
+
+impl CheckpointError {
+    /// libtorch failed on a weight; its first line says why.
+    pub fn torch(file: &str, error: &tch::TchError) -> Self {
+        let text = error.to_string();
+        Self::Damaged { file: file.to_owned(), reason: text.lines().next().unwrap_or_default().to_owned() }
+    }
+}
+
+/// Named weights.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// File name, safe to print.
+    pub name: String,
+    /// First 16 hexadecimal digits of the file's BLAKE3 hash.
+    pub fingerprint: String,
+    /// Text beside the weights, where the format has any.
+    pub metadata: HashMap<String, String>,
+    shapes: BTreeMap<String, Vec<usize>>,
+    numbers: Numbers,
+}
+
+/// Where the numbers are.
+#[derive(Debug)]
+enum Numbers {
+    Safetensors(safetensors::Archive),
+    Pickle(pickle::Archive),
+}
+
+impl Checkpoint {
+    /// # Errors
+    /// When there is no such file, it is no checkpoint, or it is damaged.
+    pub fn open(source: &ModelSource) -> Result<Self, CheckpointError> {
+        match source {
+            ModelSource::Demo => {
+                let hash = blake3::hash(DEMO).to_hex();
+                Self::from_safetensors("demo model".to_owned(), &hash, safetensors::Archive::new("demo model", DEMO.into())?)
+            }
+            ModelSource::File(path) => Self::open_file(path),
+        }
+    }
+
+    fn open_file(path: &Path) -> Result<Self, CheckpointError> {
+        let file_name = crate::text::visible(&path.display().to_string());
+        let unreadable = |error: std::io::Error| CheckpointError::Unreadable {
+            file: file_name.clone(),
+            reason: if path.is_dir() { "it is a folder; name the checkpoint file in it".to_owned() } else { reason(&error) },
+        };
+        let mut file = File::open(path).map_err(unreadable)?;
+        let mut start = Vec::new();
+        (&mut file).take(512).read_to_end(&mut start).map_err(unreadable)?;
+        refuse_strangers(&file_name, &start, &mut file)?;
+        file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+        let name = path.file_name().map_or_else(|| file_name.clone(), |name| crate::text::visible(&name.to_string_lossy()));
+        if safetensors::looks_like(&start) {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(unreadable)?;
+            let hash = blake3::hash(&bytes).to_hex();
+            return Self::from_safetensors(name, &hash, safetensors::Archive::new(&file_name, bytes.into())?);
+        }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(&mut file).map_err(unreadable)?;
+        let archive = pickle::Archive::open(&file_name, path)?;
+        Ok(Self {
+            name,
+            fingerprint: hasher.finalize().to_hex().chars().take(16).collect(),
+            metadata: HashMap::new(),
+            shapes: archive.shapes(),
+            numbers: Numbers::Pickle(archive),
+        })
+    }
+
+    fn from_safetensors(name: String, hash: &str, archive: safetensors::Archive) -> Result<Self, CheckpointError> {
+        let metadata = archive.metadata();
+        Ok(Self {
+            name: metadata.get("gradcam.name").map_or(name, |shown| crate::text::visible(shown)),
+            fingerprint: hash.chars().take(16).collect(),
+            shapes: archive.shapes()?,
+            metadata,
+            numbers: Numbers::Safetensors(archive),
+        })
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.shapes.keys().map(String::as_str)
+    }
+
+    pub fn shape(&self, key: &str) -> Option<&[usize]> {
+        self.shapes.get(key).map(Vec::as_slice)
+    }
+
+    /// A weight as float32 on the CPU.
+    ///
+    /// # Errors
+    /// When there is no such weight, its type is not a floating point one, or it is damaged.
+    pub fn read(&self, key: &str) -> Result<Tensor, CheckpointError> {
+        match &self.numbers {
+            Numbers::Safetensors(archive) => archive.read(key),
+            Numbers::Pickle(archive) => archive.read(key),
+        }
+    }
+}
+
+/// A weight from its bytes, as float32. The bytes must be as many as shape and kind ask for.
+fn tensor(file: &str, key: &str, bytes: &[u8], shape: &[usize], kind: Kind) -> Result<Tensor, CheckpointError> {
+    let count = shape.iter().try_fold(1_usize, |product, &length| product.checked_mul(length));
+    let needed = count.and_then(|count| count.checked_mul(kind.elt_size_in_bytes()));
+    if needed != Some(bytes.len()) {
+        let reason = format!("the weight {key} of shape {shape:?} has {} bytes", bytes.len());
+        return Err(CheckpointError::Damaged { file: file.to_owned(), reason });
+    }
+    let size: Vec<i64> = shape.iter().map(|&length| length as i64).collect();
+    Tensor::f_from_data_size(bytes, &size, kind)
+        .and_then(|tensor| tensor.f_to_kind(Kind::Float))
+        .map_err(|error| CheckpointError::torch(file, &error))
+}
+
+/// Recognises what people pass by mistake.
+fn refuse_strangers(file: &str, start: &[u8], content: &mut File) -> Result<(), CheckpointError> {
+    let not_a_model = |reason: &str| {
+        Err(CheckpointError::NotAModel { file: file.to_owned(), reason: reason.to_owned() })
+    };
+    let text = String::from_utf8_lossy(start).trim_start().to_lowercase();
+    if start.is_empty() {
+        return not_a_model("the file is empty");
+    }
+    if text.starts_with("<!doctype") || text.starts_with("<html") {
+        return not_a_model("it is a web page; download the file itself");
+    }
+    if text.starts_with("version https://git-lfs") {
+        return not_a_model("it is a Git LFS pointer; run `git lfs pull`");
+    }
+    if image::guess_format(start).is_ok() {
+        return not_a_model("it is an image; the model is a .safetensors, .pth or .pt file");
+    }
+    if !start.starts_with(b"PK") {
+        return Ok(());
+    }
+    // The directory of a zip archive stands at its end and lists the names of the members.
+    let end = tail(content, 1 << 20);
+    let has = |name: &str| end.windows(name.len()).any(|part| part == name.as_bytes());
+    let advice = "save a state dict instead: torch.save(model.state_dict(), \"model.pth\")";
+    if has("models/model.json") || has("serialized_exported_program.json") {
+        return Err(CheckpointError::NotYet { file: file.to_owned(), what: "a torch.export program", advice });
+    }
+    if has("constants.pkl") {
+        return Err(CheckpointError::NotYet { file: file.to_owned(), what: "a TorchScript archive", advice });
+    }
+    Ok(())
+}
+
+/// The last bytes of a file; what cannot be read counts as nothing.
+fn tail(file: &mut File, length: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    if file.seek(SeekFrom::Start(size.saturating_sub(length))).is_ok() && file.take(length).read_to_end(&mut bytes).is_err() {
+        bytes.clear();
+    }
+    bytes
+}
+
+/// An I/O error in a few words, without the number.
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

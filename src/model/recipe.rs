@@ -1,1 +1,286 @@
-//! recipe
+//! Recipe: how an image becomes the network's input.
+//!
+//! The same steps as torchvision's `Resize`, `CenterCrop`, `ToTensor` and `Normalize` on a Pillow
+//! image, with the same rounding. A wrong recipe gives plausible, wrong answers, so a recipe can
+//! always say itself in words, and who chose it.
+
+use fast_image_resize as fir;
+use image::{RgbImage, imageops};
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use crate::geometry::{InputGeometry, PixelSize, Window};
+
+/// Mean and standard deviation of ImageNet's channels, as torchvision has them.
+const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+/// The same for CIFAR-10, as its common training scripts have them.
+const CIFAR: ([f32; 3], [f32; 3]) = ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]);
+/// Inputs beyond this side are a mistake, not a wish.
+const MAX_SIDE: u32 = 4096;
+
+/// The first step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resize {
+    /// The size stays.
+    None,
+    /// The shorter side becomes this long; proportions stay.
+    ShorterSide(u32),
+    /// Width and height become these; proportions change.
+    Squash(u32, u32),
+}
+
+/// Filters with Pillow's names. All but `nearest` average over what falls together (antialiasing).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Interpolation {
+    Nearest,
+    Bilinear,
+    Bicubic,
+    Lanczos,
+}
+
+/// All steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    pub resize: Resize,
+    /// Width and height of the part in the center that is kept; padded with black where the image
+    /// is smaller.
+    pub crop: Option<(u32, u32)>,
+    pub interpolation: Interpolation,
+    /// Subtracted from each channel, red first, of pixels in 0..=1.
+    pub mean: [f32; 3],
+    /// Each channel is divided by this.
+    pub std: [f32; 3],
+    /// Blue comes first, as networks from Caffe and OpenCV have it.
+    pub bgr: bool,
+}
+
+/// What the user changes; the rest stays as the checkpoint or the family has it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RecipeOverrides {
+    pub resize: Option<Resize>,
+    /// `Some(None)`: no crop.
+    pub crop: Option<Option<(u32, u32)>>,
+    pub interpolation: Option<Interpolation>,
+    pub mean: Option<[f32; 3]>,
+    pub std: Option<[f32; 3]>,
+    pub bgr: bool,
+}
+
+/// Why a recipe cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    #[error("the recipe asks for a side of {0} pixels; choose 1 to {MAX_SIDE}")]
+    Side(u32),
+    #[error("the recipe's {0} has a value that is not a finite number")]
+    NotFinite(&'static str),
+    #[error("the recipe's standard deviation is {0}; it must be above zero")]
+    Std(f32),
+    #[error("the checkpoint's recipe is not readable: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("the image has no pixels")]
+    NoPixels,
+    #[error("resizing failed: {0}")]
+    Resize(String),
+    #[error("the image is {0}x{1} and would become {2}x{3} pixels before the crop; it is too long for this recipe")]
+    TooLong(u32, u32, u32, u32),
+}
+
+impl Recipe {
+    /// The convention for networks trained on ImageNet.
+    #[must_use]
+    pub fn imagenet() -> Self {
+        let (mean, std) = IMAGENET;
+        let (resize, crop) = (Resize::ShorterSide(256), Some((224, 224)));
+        Self { resize, crop, interpolation: Interpolation::Bilinear, mean, std, bgr: false }
+    }
+
+    /// The convention of a family, by the side of the input that it is trained on.
+    #[must_use]
+    pub fn convention(input_side: u32) -> Self {
+        if input_side >= 64 {
+            return Self::imagenet();
+        }
+        let (mean, std) = CIFAR;
+        let resize = Resize::Squash(input_side, input_side);
+        Self { resize, crop: None, interpolation: Interpolation::Bilinear, mean, std, bgr: false }
+    }
+
+    /// # Errors
+    /// When the text is not the JSON of a recipe.
+    pub fn from_json(text: &str) -> Result<Self, RecipeError> {
+        Ok(serde_json::from_str(text)?)
+    }
+
+    /// The recipe with the user's changes. A squash has no crop unless the user asks for one.
+    ///
+    /// # Errors
+    /// When the result makes no sense: a side of zero, a standard deviation of zero.
+    pub fn with(mut self, overrides: &RecipeOverrides) -> Result<Self, RecipeError> {
+        if let Some(resize) = overrides.resize {
+            self.resize = resize;
+            if matches!(resize, Resize::Squash(..)) {
+                self.crop = None;
+            }
+        }
+        self.crop = overrides.crop.unwrap_or(self.crop);
+        self.interpolation = overrides.interpolation.unwrap_or(self.interpolation);
+        self.mean = overrides.mean.unwrap_or(self.mean);
+        self.std = overrides.std.unwrap_or(self.std);
+        self.bgr |= overrides.bgr;
+        self.checked()
+    }
+
+    fn checked(self) -> Result<Self, RecipeError> {
+        let (a, b) = match self.resize {
+            Resize::None => (1, 1),
+            Resize::ShorterSide(side) => (side, side),
+            Resize::Squash(width, height) => (width, height),
+        };
+        let (c, d) = self.crop.unwrap_or((1, 1));
+        if let Some(&side) = [a, b, c, d].iter().find(|side| !(1..=MAX_SIDE).contains(*side)) {
+            return Err(RecipeError::Side(side));
+        }
+        for (name, values) in [("mean", self.mean), ("standard deviation", self.std)] {
+            if values.iter().any(|value| !value.is_finite()) {
+                return Err(RecipeError::NotFinite(name));
+            }
+        }
+        if let Some(&std) = self.std.iter().find(|std| **std <= 0.0) {
+            return Err(RecipeError::Std(std));
+        }
+        Ok(self)
+    }
+
+    /// One line for people: "shorter side 256 (bilinear), center crop 224, ImageNet mean and std".
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let side = |width: u32, height: u32| {
+            if width == height { width.to_string() } else { format!("{width}x{height}") }
+        };
+        let filter = match self.interpolation {
+            Interpolation::Nearest => "nearest",
+            Interpolation::Bilinear => "bilinear",
+            Interpolation::Bicubic => "bicubic",
+            Interpolation::Lanczos => "lanczos",
+        };
+        let mut parts = vec![match self.resize {
+            Resize::None => "size kept".to_owned(),
+            Resize::ShorterSide(length) => format!("shorter side {length} ({filter})"),
+            Resize::Squash(width, height) => format!("squashed to {} ({filter})", side(width, height)),
+        }];
+        if let Some((width, height)) = self.crop {
+            parts.push(format!("center crop {}", side(width, height)));
+        }
+        let numbers = |values: [f32; 3]| values.map(|value| value.to_string()).join(",");
+        parts.push(if (self.mean, self.std) == IMAGENET {
+            "ImageNet mean and std".to_owned()
+        } else if (self.mean, self.std) == CIFAR {
+            "CIFAR-10 mean and std".to_owned()
+        } else {
+            format!("mean {} std {}", numbers(self.mean), numbers(self.std))
+        });
+        if self.bgr {
+            parts.push("BGR".to_owned());
+        }
+        parts.join(", ")
+    }
+
+    /// The picture that the network sees, before normalization, and how it lies on the image.
+    ///
+    /// # Errors
+    /// When the image has no pixels, or is so long that resizing it would take all memory.
+    pub fn apply(&self, image: &RgbImage) -> Result<(RgbImage, InputGeometry), RecipeError> {
+        let size = PixelSize::new(image.width(), image.height());
+        if size.width == 0 || size.height == 0 {
+            return Err(RecipeError::NoPixels);
+        }
+        let resized_size = self.resized(size);
+        if u64::from(resized_size.width) * u64::from(resized_size.height) > 1 << 28 {
+            return Err(RecipeError::TooLong(size.width, size.height, resized_size.width, resized_size.height));
+        }
+        let resized = self.resample(image, resized_size)?;
+        let (input, left, top) = match self.crop {
+            None => (resized, 0, 0),
+            Some((width, height)) => center_crop(&resized, width, height),
+        };
+        let scale_x = f64::from(size.width) / f64::from(resized_size.width);
+        let scale_y = f64::from(size.height) / f64::from(resized_size.height);
+        let input_size = PixelSize::new(input.width(), input.height());
+        let window = Window {
+            x: left as f64 * scale_x,
+            y: top as f64 * scale_y,
+            width: f64::from(input_size.width) * scale_x,
+            height: f64::from(input_size.height) * scale_y,
+        };
+        Ok((input, InputGeometry { image: size, input: input_size, window }))
+    }
+
+    /// The normalized input, `[1, 3, height, width]` in float32, of a picture from [`Recipe::apply`].
+    ///
+    /// # Errors
+    /// When libtorch has no memory.
+    pub fn normalize(&self, seen: &RgbImage) -> Result<Tensor, tch::TchError> {
+        let order = if self.bgr { [2, 1, 0] } else { [0, 1, 2] };
+        let mut values = Vec::with_capacity(seen.as_raw().len());
+        for (position, channel) in order.into_iter().enumerate() {
+            // Mean and deviation are given in the order that the network reads.
+            let (mean, std) = (self.mean[position], self.std[position]);
+            values.extend(seen.pixels().map(|pixel| (f32::from(pixel[channel]) / 255.0 - mean) / std));
+        }
+        Tensor::f_from_slice(&values)?.f_view([1, 3, i64::from(seen.height()), i64::from(seen.width())])
+    }
+
+    /// torchvision truncates the longer side.
+    #[expect(clippy::cast_possible_truncation, reason = "a side above u32 saturates and is refused as too long")]
+    fn resized(&self, size: PixelSize) -> PixelSize {
+        let longer = |side: u32, long: u32, short: u32| {
+            (u64::from(side) * u64::from(long) / u64::from(short)).clamp(1, u64::from(u32::MAX)) as u32
+        };
+        match self.resize {
+            Resize::None => size,
+            Resize::Squash(width, height) => PixelSize::new(width, height),
+            Resize::ShorterSide(side) if size.width <= size.height => {
+                PixelSize::new(side, longer(side, size.height, size.width))
+            }
+            Resize::ShorterSide(side) => PixelSize::new(longer(side, size.width, size.height), side),
+        }
+    }
+
+    fn resample(&self, image: &RgbImage, size: PixelSize) -> Result<RgbImage, RecipeError> {
+        if (image.width(), image.height()) == (size.width, size.height) {
+            return Ok(image.clone());
+        }
+        let algorithm = match self.interpolation {
+            Interpolation::Nearest => fir::ResizeAlg::Nearest,
+            Interpolation::Bilinear => fir::ResizeAlg::Convolution(fir::FilterType::Bilinear),
+            Interpolation::Bicubic => fir::ResizeAlg::Convolution(fir::FilterType::CatmullRom),
+            Interpolation::Lanczos => fir::ResizeAlg::Convolution(fir::FilterType::Lanczos3),
+        };
+        crate::geometry::resample(image, size, algorithm).map_err(RecipeError::Resize)
+    }
+}
+
+/// The center of an image, and where its corner lies on it; negative where it is padded.
+/// Offsets are rounded half to even, as Python's `round` does in torchvision's `center_crop`.
+fn center_crop(image: &RgbImage, width: u32, height: u32) -> (RgbImage, i64, i64) {
+    let offset = |image: u32, crop: u32| -> i64 {
+        let spare = i64::from(image) - i64::from(crop);
+        if spare < 0 {
+            // torchvision pads (crop - image) / 2 on this side before it crops.
+            -((-spare) / 2)
+        } else {
+            let half = spare / 2;
+            if spare % 2 == 1 && half % 2 == 1 { half + 1 } else { half }
+        }
+    };
+    let (left, top) = (offset(image.width(), width), offset(image.height(), height));
+    let mut canvas = RgbImage::new(width, height);
+    imageops::replace(&mut canvas, image, -left, -top);
+    (canvas, left, top)
+}
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,7 @@ fn summary() -> ModelSummary {
         layer: "layer4".to_owned(),
         recipe: String::new(),
         device: "cpu".to_owned(),
+        device_note: None,
         guesses: vec![],
     }
 }

@@ -1,0 +1,43 @@
+//! Text from outside made harmless: file names, labels and messages of others.
+
+/// The text with control characters, and characters that reorder or hide other text, written as
+/// escapes (`\u{1b}`), so that a terminal shows them instead of obeying them.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || is_formatting(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// Characters of Unicode's category Cf that change the order or the presence of their neighbours,
+/// and the line separators.
+fn is_formatting(character: char) -> bool {
+    matches!(character,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// "1 image", "12 images".
+#[must_use]
+pub fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_and_bidi_overrides_are_spelled_out() {
+        assert_eq!(visible("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
+        assert_eq!(visible("x\u{202e}gpj.exe"), "x\\u{202e}gpj.exe");
+        assert_eq!(visible("\u{9b}31m\n"), "\\u{9b}31m\\u{a}");
+        assert_eq!(visible("Grünfink 木.jpg"), "Grünfink 木.jpg");
+    }
+}
