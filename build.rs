@@ -18,7 +18,10 @@ fn main() {
     println!("cargo::rustc-link-arg=-Wl,-rpath,{}", lib.display());
 
     let Some(root) = lib.parent() else {
-        println!("cargo::error=libtorch's folder {} has no parent", lib.display());
+        println!(
+            "cargo::error=libtorch's folder {} has no parent",
+            lib.display()
+        );
         return;
     };
     let include = root.join("include");

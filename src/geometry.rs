@@ -29,11 +29,19 @@ impl PixelSize {
         let scale = (f64::from(bounds.width) / f64::from(self.width))
             .min(f64::from(bounds.height) / f64::from(self.height));
         let side = |length: u32, bound: u32| {
-            #[expect(clippy::cast_possible_truncation, reason = "clamped to the bounds, a u32")]
-            let scaled = (f64::from(length) * scale).round().clamp(1.0, f64::from(bound.max(1))) as u32;
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "clamped to the bounds, a u32"
+            )]
+            let scaled = (f64::from(length) * scale)
+                .round()
+                .clamp(1.0, f64::from(bound.max(1))) as u32;
             scaled
         };
-        Self::new(side(self.width, bounds.width), side(self.height, bounds.height))
+        Self::new(
+            side(self.width, bounds.width),
+            side(self.height, bounds.height),
+        )
     }
 }
 
@@ -105,13 +113,25 @@ impl InputGeometry {
 ///
 /// # Errors
 /// When a side is zero; the text is the library's.
-pub fn resample(image: &RgbImage, size: PixelSize, algorithm: fir::ResizeAlg) -> Result<RgbImage, String> {
-    let source = fir::images::ImageRef::new(image.width(), image.height(), image.as_raw(), fir::PixelType::U8x3)
-        .map_err(|error| error.to_string())?;
+pub fn resample(
+    image: &RgbImage,
+    size: PixelSize,
+    algorithm: fir::ResizeAlg,
+) -> Result<RgbImage, String> {
+    let source = fir::images::ImageRef::new(
+        image.width(),
+        image.height(),
+        image.as_raw(),
+        fir::PixelType::U8x3,
+    )
+    .map_err(|error| error.to_string())?;
     let mut target = fir::images::Image::new(size.width, size.height, fir::PixelType::U8x3);
     let options = fir::ResizeOptions::new().resize_alg(algorithm);
-    fir::Resizer::new().resize(&source, &mut target, &options).map_err(|error| error.to_string())?;
-    RgbImage::from_raw(size.width, size.height, target.into_vec()).ok_or_else(|| "the result has another size".to_owned())
+    fir::Resizer::new()
+        .resize(&source, &mut target, &options)
+        .map_err(|error| error.to_string())?;
+    RgbImage::from_raw(size.width, size.height, target.into_vec())
+        .ok_or_else(|| "the result has another size".to_owned())
 }
 
 #[cfg(test)]
@@ -124,7 +144,10 @@ mod tests {
         assert_eq!(fitted, PixelSize::new(640, 480));
         let thin = PixelSize::new(5000, 1).fitted_into(PixelSize::new(100, 100));
         assert_eq!(thin, PixelSize::new(100, 1));
-        assert_eq!(PixelSize::new(0, 7).fitted_into(PixelSize::new(9, 9)), PixelSize::new(1, 1));
+        assert_eq!(
+            PixelSize::new(0, 7).fitted_into(PixelSize::new(9, 9)),
+            PixelSize::new(1, 1)
+        );
     }
 
     #[test]
@@ -132,7 +155,12 @@ mod tests {
         let geometry = InputGeometry {
             image: PixelSize::new(640, 480),
             input: PixelSize::new(224, 224),
-            window: Window { x: 110.0, y: 30.0, width: 420.0, height: 420.0 },
+            window: Window {
+                x: 110.0,
+                y: 30.0,
+                width: 420.0,
+                height: 420.0,
+            },
         };
         let (x, y) = geometry.image_from_input(56.0, 112.0);
         assert_eq!((x, y), (215.0, 240.0));

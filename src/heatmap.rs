@@ -42,7 +42,11 @@ impl Grid {
     #[must_use]
     pub fn new(width: usize, height: usize, values: Vec<f32>) -> Self {
         debug_assert_eq!(values.len(), width * height);
-        Self { width, height, values }
+        Self {
+            width,
+            height,
+            values,
+        }
     }
 
     pub fn at(&self, x: usize, y: usize) -> f32 {
@@ -71,9 +75,13 @@ impl Grid {
     /// `interpolate(mode="bilinear", align_corners=False)` in PyTorch.
     #[must_use]
     pub fn upsample(&self, width: usize, height: usize) -> Self {
-        let (sx, sy) = (self.width as f64 / width as f64, self.height as f64 / height as f64);
-        let columns: Vec<_> =
-            (0..width).map(|x| Self::neighbours((x as f64 + 0.5) * sx, self.width)).collect();
+        let (sx, sy) = (
+            self.width as f64 / width as f64,
+            self.height as f64 / height as f64,
+        );
+        let columns: Vec<_> = (0..width)
+            .map(|x| Self::neighbours((x as f64 + 0.5) * sx, self.width))
+            .collect();
         let mut values = Vec::with_capacity(width * height);
         for y in 0..height {
             let (y0, y1, fy) = Self::neighbours((y as f64 + 0.5) * sy, self.height);
@@ -91,7 +99,11 @@ impl Grid {
     #[must_use]
     pub fn normalized(&self) -> Self {
         let low = self.values.iter().copied().fold(f32::INFINITY, f32::min);
-        let high = self.values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let high = self
+            .values
+            .iter()
+            .copied()
+            .fold(f32::NEG_INFINITY, f32::max);
         let scale = 1.0 / (high - low + 1e-7);
         let values = self.values.iter().map(|v| (v - low) * scale).collect();
         Self::new(self.width, self.height, values)
@@ -104,15 +116,27 @@ impl Heatmap {
     pub fn from_raw(raw: &Grid) -> Self {
         let zero = || Grid::new(raw.width, raw.height, vec![0.0; raw.values.len()]);
         if raw.values.iter().any(|v| !v.is_finite()) {
-            return Self { grid: zero(), peak: f32::NAN, state: MapState::Nan };
+            return Self {
+                grid: zero(),
+                peak: f32::NAN,
+                state: MapState::Nan,
+            };
         }
         let positive: Vec<f32> = raw.values.iter().map(|v| v.max(0.0)).collect();
         let peak = positive.iter().copied().fold(0.0, f32::max);
         if peak <= 0.0 {
-            return Self { grid: zero(), peak: 0.0, state: MapState::Empty };
+            return Self {
+                grid: zero(),
+                peak: 0.0,
+                state: MapState::Empty,
+            };
         }
         let grid = Grid::new(raw.width, raw.height, positive).normalized();
-        Self { grid, peak, state: MapState::Ok }
+        Self {
+            grid,
+            peak,
+            state: MapState::Ok,
+        }
     }
 
     /// The final map at another size, in 0..=1: upsampled, then scaled once more, as
@@ -120,7 +144,11 @@ impl Heatmap {
     #[must_use]
     pub fn upsample(&self, width: usize, height: usize) -> Grid {
         let upsampled = self.grid.upsample(width, height);
-        if self.state == MapState::Ok { upsampled.normalized() } else { upsampled }
+        if self.state == MapState::Ok {
+            upsampled.normalized()
+        } else {
+            upsampled
+        }
     }
 }
 
@@ -157,8 +185,14 @@ mod tests {
     fn upsampling_equals_pytorch() {
         let up = Grid::new(2, 2, vec![0.0, 1.0, 2.0, 4.0]).upsample(4, 4);
         let expected = [
-            0.0, 0.25, 0.75, 1.0, 0.5, 0.8125, 1.4375, 1.75, 1.5, 1.9375, 2.8125, 3.25, 2.0, 2.5, 3.5, 4.0,
+            0.0, 0.25, 0.75, 1.0, 0.5, 0.8125, 1.4375, 1.75, 1.5, 1.9375, 2.8125, 3.25, 2.0, 2.5,
+            3.5, 4.0,
         ];
-        assert!(up.values.iter().zip(expected).all(|(a, b): (&f32, f32)| (a - b).abs() < 1e-6));
+        assert!(
+            up.values
+                .iter()
+                .zip(expected)
+                .all(|(a, b): (&f32, f32)| (a - b).abs() < 1e-6)
+        );
     }
 }

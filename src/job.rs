@@ -53,7 +53,10 @@ pub struct Request {
 pub enum Job {
     Show(Request),
     /// Write the wanted picture at the image's full size into a folder.
-    Save { request: Request, folder: PathBuf },
+    Save {
+        request: Request,
+        folder: PathBuf,
+    },
 }
 
 /// What the worker says.
@@ -64,11 +67,18 @@ pub enum Reply {
     /// The model cannot be loaded: why, and what to do.
     Unavailable(String),
     /// Predictions of an image: of the wanted one before its picture follows, or of one prepared ahead.
-    Predicted { image: ImageId, predictions: Arc<[Prediction]> },
+    Predicted {
+        image: ImageId,
+        predictions: Arc<[Prediction]>,
+    },
     /// An image that was prepared ahead cannot be read.
     Unreadable { image: ImageId, reason: String },
     /// The answer to [`Job::Show`].
-    Done { generation: Generation, image: ImageId, result: Result<Outcome, String> },
+    Done {
+        generation: Generation,
+        image: ImageId,
+        result: Result<Outcome, String>,
+    },
     /// The answer to [`Job::Save`]: the file that was written.
     Saved(Result<PathBuf, String>),
 }

@@ -67,7 +67,10 @@ pub enum ModelError {
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::CheckpointError),
     #[error("{file}: {source}")]
-    Family { file: String, source: zoo::FamilyError },
+    Family {
+        file: String,
+        source: zoo::FamilyError,
+    },
     #[error(transparent)]
     Recipe(#[from] recipe::RecipeError),
     #[error(transparent)]
@@ -77,7 +80,11 @@ pub enum ModelError {
     #[error(transparent)]
     Run(#[from] RunError),
     #[error("there is no layer {wanted}; {family} has {layers}")]
-    NoLayer { wanted: String, family: String, layers: String },
+    NoLayer {
+        wanted: String,
+        family: String,
+        layers: String,
+    },
     #[error("libtorch failed: {0}")]
     Torch(#[from] tch::TchError),
 }
@@ -110,8 +117,10 @@ impl Model {
         // The device comes first: libtorch must learn of CUDA before anything else asks it.
         let (device, device_note) = device::open(options.device)?;
         let checkpoint = Checkpoint::open(source)?;
-        let network = zoo::build(&checkpoint)
-            .map_err(|source| ModelError::Family { file: checkpoint.name.clone(), source })?;
+        let network = zoo::build(&checkpoint).map_err(|source| ModelError::Family {
+            file: checkpoint.name.clone(),
+            source,
+        })?;
         let mut graph = network.graph;
         graph.to_device(device)?;
 
@@ -134,7 +143,12 @@ impl Model {
         let layer = graph.layer(wanted).ok_or_else(|| ModelError::NoLayer {
             wanted: visible(wanted),
             family: network.family.clone(),
-            layers: graph.layers.iter().map(|layer| layer.name.as_str()).collect::<Vec<_>>().join(", "),
+            layers: graph
+                .layers
+                .iter()
+                .map(|layer| layer.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
         })?;
         let plan = run::Plan::new(&graph, &layer.name, layer.output)?;
         let summary = ModelSummary {
@@ -148,7 +162,14 @@ impl Model {
             device_note,
             guesses,
         };
-        Ok(Self { graph, plan, recipe, labels, device, summary })
+        Ok(Self {
+            graph,
+            plan,
+            recipe,
+            labels,
+            device,
+            summary,
+        })
     }
 
     pub fn summary(&self) -> &ModelSummary {
@@ -170,7 +191,11 @@ impl Model {
     pub fn prepare(&self, image: &RgbImage) -> Result<Input, ModelError> {
         let (seen, geometry) = self.recipe.apply(image)?;
         let tensor = self.recipe.normalize(&seen)?.f_to_device(self.device)?;
-        Ok(Input { tensor, seen, geometry })
+        Ok(Input {
+            tensor,
+            seen,
+            geometry,
+        })
     }
 
     /// One forward pass.
@@ -187,7 +212,8 @@ impl Model {
     /// As [`Model::run`].
     pub fn warm_up(&self) -> Result<(), ModelError> {
         let image = RgbImage::new(320, 320);
-        self.run(&self.prepare(&image)?)?.gradients(ClassIndex(0))?;
+        let pass = self.run(&self.prepare(&image)?)?;
+        drop(pass.gradients(ClassIndex(0))?);
         Ok(())
     }
 }

@@ -26,7 +26,11 @@ fn is_formatting(character: char) -> bool {
 /// "1 image", "12 images".
 #[must_use]
 pub fn count(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+    if n == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{n} {noun}s")
+    }
 }
 
 #[cfg(test)]

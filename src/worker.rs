@@ -55,15 +55,24 @@ impl Worker {
             match fenced(load) {
                 Ok((engine, summary)) => {
                     if reply_sender.send(Reply::Ready(summary)).is_ok() {
-                        Desk { engine, jobs: job_receiver, replies: reply_sender, ahead: VecDeque::new() }
-                            .work();
+                        Desk {
+                            engine,
+                            jobs: job_receiver,
+                            replies: reply_sender,
+                            ahead: VecDeque::new(),
+                        }
+                        .work();
                     }
                 }
                 // The interface may be gone already; then nobody needs the reason.
                 Err(reason) => drop(reply_sender.send(Reply::Unavailable(reason))),
             }
         })?;
-        Ok(Self { jobs: Some(jobs), replies, thread: Some(thread) })
+        Ok(Self {
+            jobs: Some(jobs),
+            replies,
+            thread: Some(thread),
+        })
     }
 
     /// Hands a job over; never blocks. Nothing happens when the worker has ended.
@@ -165,17 +174,33 @@ impl<E: Explain> Desk<E> {
         let (generation, image) = (request.generation, request.image.id);
         let predictions = match fenced(|| self.engine.predict(&request.image)) {
             Ok(predictions) => predictions,
-            Err(reason) => return self.reply(Reply::Done { generation, image, result: Err(reason) }),
+            Err(reason) => {
+                return self.reply(Reply::Done {
+                    generation,
+                    image,
+                    result: Err(reason),
+                });
+            }
         };
         self.reply(Reply::Predicted { image, predictions })?;
         let result = fenced(|| self.engine.show(&request));
-        self.reply(Reply::Done { generation, image, result })
+        self.reply(Reply::Done {
+            generation,
+            image,
+            result,
+        })
     }
 
     fn prepare(&mut self, image: &ImageRef) -> Result<(), Gone> {
         let reply = match fenced(|| self.engine.predict(image)) {
-            Ok(predictions) => Reply::Predicted { image: image.id, predictions },
-            Err(reason) => Reply::Unreadable { image: image.id, reason },
+            Ok(predictions) => Reply::Predicted {
+                image: image.id,
+                predictions,
+            },
+            Err(reason) => Reply::Unreadable {
+                image: image.id,
+                reason,
+            },
         };
         self.reply(reply)
     }

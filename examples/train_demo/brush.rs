@@ -3,7 +3,8 @@
 use std::f32::consts::TAU;
 
 use tiny_skia::{
-    BlendMode, Color, FillRule, LineCap, Paint, Path, PathBuilder, Pixmap, Rect, Shader, Stroke, Transform,
+    BlendMode, Color, FillRule, LineCap, Paint, Path, PathBuilder, Pixmap, Rect, Shader, Stroke,
+    Transform,
 };
 
 /// Red, green, blue in 0..1.
@@ -21,15 +22,21 @@ impl Brush<'_> {
     pub(crate) fn fill(&mut self, path: Option<Path>, color: Rgb) {
         let paint = self.paint(color);
         if let Some(path) = path {
-            self.canvas.fill_path(&path, &paint, FillRule::Winding, self.transform, None);
+            self.canvas
+                .fill_path(&path, &paint, FillRule::Winding, self.transform, None);
         }
     }
 
     pub(crate) fn stroke(&mut self, path: Option<Path>, color: Rgb, width: f32) {
         let paint = self.paint(color);
-        let stroke = Stroke { width, line_cap: LineCap::Round, ..Stroke::default() };
+        let stroke = Stroke {
+            width,
+            line_cap: LineCap::Round,
+            ..Stroke::default()
+        };
         if let Some(path) = path {
-            self.canvas.stroke_path(&path, &paint, &stroke, self.transform, None);
+            self.canvas
+                .stroke_path(&path, &paint, &stroke, self.transform, None);
         }
     }
 
@@ -42,7 +49,15 @@ impl Brush<'_> {
     }
 
     pub(crate) fn rect(&mut self, x: f32, y: f32, width: f32, height: f32, color: Rgb) {
-        self.polygon(&[(x, y), (x + width, y), (x + width, y + height), (x, y + height)], color);
+        self.polygon(
+            &[
+                (x, y),
+                (x + width, y),
+                (x + width, y + height),
+                (x, y + height),
+            ],
+            color,
+        );
     }
 
     pub(crate) fn line(&mut self, from: (f32, f32), to: (f32, f32), color: Rgb, width: f32) {
@@ -59,10 +74,15 @@ impl Brush<'_> {
 
     fn paint(&self, [r, g, b]: Rgb) -> Paint<'static> {
         let channel = |value: f32| value.clamp(0.0, 1.0);
-        let color = Color::from_rgba(channel(r), channel(g), channel(b), 1.0).unwrap_or(Color::BLACK);
+        let color =
+            Color::from_rgba(channel(r), channel(g), channel(b), 1.0).unwrap_or(Color::BLACK);
         Paint {
             shader: Shader::SolidColor(color),
-            blend_mode: if self.erase { BlendMode::Clear } else { BlendMode::SourceOver },
+            blend_mode: if self.erase {
+                BlendMode::Clear
+            } else {
+                BlendMode::SourceOver
+            },
             anti_alias: true,
             ..Paint::default()
         }

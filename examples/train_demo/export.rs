@@ -18,8 +18,22 @@ const SAMPLE: u32 = 448;
 
 /// What the samples show: class indices, and the seed that makes a scene we like.
 const SAMPLES: [(&[usize], u64); 16] = [
-    (&[2], 11), (&[8], 12), (&[0, 11], 13), (&[6], 14), (&[4], 15), (&[3, 10], 16), (&[7], 17), (&[1], 18),
-    (&[5, 2], 19), (&[10], 20), (&[3], 21), (&[8, 1], 22), (&[11], 23), (&[9], 24), (&[4, 0], 25), (&[7, 6], 26),
+    (&[2], 11),
+    (&[8], 12),
+    (&[0, 11], 13),
+    (&[6], 14),
+    (&[4], 15),
+    (&[3, 10], 16),
+    (&[7], 17),
+    (&[1], 18),
+    (&[5, 2], 19),
+    (&[10], 20),
+    (&[3], 21),
+    (&[8, 1], 22),
+    (&[11], 23),
+    (&[9], 24),
+    (&[4, 0], 25),
+    (&[7, 6], 26),
 ];
 
 pub(crate) fn folder() -> PathBuf {
@@ -30,13 +44,24 @@ pub(crate) fn folder() -> PathBuf {
 pub(crate) fn model(variables: &nn::VarStore) -> Result<()> {
     fs::create_dir_all(folder())?;
     let tensors = network::stored(variables);
-    let bytes: Vec<Vec<u8>> = tensors.iter().map(|(_, tensor)| bytes(tensor)).collect::<Result<_>>()?;
+    let bytes: Vec<Vec<u8>> = tensors
+        .iter()
+        .map(|(_, tensor)| bytes(tensor))
+        .collect::<Result<_>>()?;
     let views = tensors
         .iter()
         .zip(&bytes)
         .map(|((name, tensor), bytes)| {
-            let kind = if tensor.kind() == Kind::Half { Dtype::F16 } else { Dtype::F32 };
-            let shape = tensor.size().iter().map(|&length| length.cast_unsigned() as usize).collect();
+            let kind = if tensor.kind() == Kind::Half {
+                Dtype::F16
+            } else {
+                Dtype::F32
+            };
+            let shape = tensor
+                .size()
+                .iter()
+                .map(|&length| length.cast_unsigned() as usize)
+                .collect();
             Ok((name.clone(), TensorView::new(kind, shape, bytes)?))
         })
         .collect::<Result<Vec<_>>>()?;
@@ -47,13 +72,20 @@ pub(crate) fn model(variables: &nn::VarStore) -> Result<()> {
     let metadata = HashMap::from([
         ("gradcam.name".to_owned(), "bundled demo model".to_owned()),
         ("gradcam.recipe".to_owned(), recipe.to_string()),
-        ("gradcam.classes".to_owned(), serde_json::to_string(&CLASSES)?),
+        (
+            "gradcam.classes".to_owned(),
+            serde_json::to_string(&CLASSES)?,
+        ),
     ]);
     let path = folder().join("model.safetensors");
     safetensors::serialize_to_file(views, Some(metadata), &path)
         .with_context(|| format!("cannot write {}", path.display()))?;
     fs::write(folder().join("classes.txt"), CLASSES.join("\n") + "\n")?;
-    println!("wrote {} ({} bytes)", path.display(), fs::metadata(&path)?.len());
+    println!(
+        "wrote {} ({} bytes)",
+        path.display(),
+        fs::metadata(&path)?.len()
+    );
     Ok(())
 }
 
@@ -84,6 +116,8 @@ pub(crate) fn samples() -> Result<()> {
 fn bytes(tensor: &Tensor) -> Result<Vec<u8>> {
     let size = tensor.kind().elt_size_in_bytes();
     let mut bytes = vec![0; tensor.numel() * size];
-    tensor.contiguous().f_copy_data_u8(&mut bytes, tensor.numel())?;
+    tensor
+        .contiguous()
+        .f_copy_data_u8(&mut bytes, tensor.numel())?;
     Ok(bytes)
 }

@@ -9,7 +9,10 @@
 //!
 //! The same seed gives the same scenes and starting weights; sums in another order (threads,
 //! processor) can move the trained weights in their last digits.
-#![expect(clippy::print_stdout, reason = "a program of its own whose output is its result")]
+#![expect(
+    clippy::print_stdout,
+    reason = "a program of its own whose output is its result"
+)]
 
 mod brush;
 mod evaluate;
@@ -22,7 +25,8 @@ mod train;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: train_demo [--samples | --evaluate] [--seed N] [--steps N] [--scenes N]";
+const USAGE: &str =
+    "usage: train_demo [--samples | --evaluate] [--seed N] [--steps N] [--scenes N]";
 
 fn main() -> Result<()> {
     let (mut mode, mut seed, mut steps, mut scenes) = ("train", 7_u64, 2600_usize, 2000_u64);

@@ -26,12 +26,20 @@ pub(crate) struct Network {
 }
 
 fn conv(path: nn::Path<'_>, c_in: i64, c_out: i64, ksize: i64, stride: i64) -> nn::Conv2D {
-    let config = nn::ConvConfig { stride, padding: ksize / 2, bias: false, ..nn::ConvConfig::default() };
+    let config = nn::ConvConfig {
+        stride,
+        padding: ksize / 2,
+        bias: false,
+        ..nn::ConvConfig::default()
+    };
     nn::conv2d(path, c_in, c_out, ksize, config)
 }
 
 fn batch_norm(path: nn::Path<'_>, channels: i64) -> nn::BatchNorm {
-    let config = nn::BatchNormConfig { ws_init: nn::Init::Const(1.0), ..nn::BatchNormConfig::default() };
+    let config = nn::BatchNormConfig {
+        ws_init: nn::Init::Const(1.0),
+        ..nn::BatchNormConfig::default()
+    };
     nn::batch_norm2d(path, channels, config)
 }
 
@@ -45,7 +53,10 @@ impl Network {
                 let stride = if stage > 0 && index == 0 { 2 } else { 1 };
                 let downsample = (stride != 1 || c_in != c_out).then(|| {
                     let path = &path / "downsample";
-                    (conv(&path / 0, c_in, c_out, 1, stride), batch_norm(&path / 1, c_out))
+                    (
+                        conv(&path / 0, c_in, c_out, 1, stride),
+                        batch_norm(&path / 1, c_out),
+                    )
                 });
                 blocks.push(Block {
                     conv1: conv(&path / "conv1", c_in, c_out, 3, stride),
@@ -69,8 +80,17 @@ impl Network {
     pub(crate) fn forward(&self, images: &Tensor, train: bool) -> Tensor {
         let stem = images.apply(&self.conv1).apply_t(&self.bn1, train).relu();
         let stem = stem.max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], /* ceil_mode= */ false);
-        let features = self.blocks.iter().fold(stem, |x, block| block.forward(&x, train));
-        features.mean_dim([2_i64, 3].as_slice(), /* keepdim= */ false, Kind::Float).apply(&self.fc)
+        let features = self
+            .blocks
+            .iter()
+            .fold(stem, |x, block| block.forward(&x, train));
+        features
+            .mean_dim(
+                [2_i64, 3].as_slice(),
+                /* keepdim= */ false,
+                Kind::Float,
+            )
+            .apply(&self.fc)
     }
 }
 
@@ -92,7 +112,11 @@ pub(crate) fn stored(variables: &nn::VarStore) -> Vec<(String, Tensor)> {
         .variables()
         .into_iter()
         .map(|(name, tensor)| {
-            let kind = if tensor.dim() > 1 { Kind::Half } else { Kind::Float };
+            let kind = if tensor.dim() > 1 {
+                Kind::Half
+            } else {
+                Kind::Float
+            };
             (name, tensor.detach().to_device(Device::Cpu).to_kind(kind))
         })
         .collect();

@@ -10,7 +10,9 @@ impl Random {
 
     /// A generator of its own for the `index`th scene of a seed.
     pub(crate) fn for_scene(seed: u64, index: u64) -> Self {
-        let mut random = Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ index.wrapping_mul(0xD1B5_4A32_D192_ED03));
+        let mut random = Self(
+            seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ index.wrapping_mul(0xD1B5_4A32_D192_ED03),
+        );
         random.next();
         random
     }

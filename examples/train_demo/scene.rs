@@ -52,7 +52,9 @@ impl Scene {
         let mut random = Random::for_scene(seed, index);
         let random = &mut random;
         let background = Background::random(random);
-        let clutter = (0..random.below(7)).map(|_| Clutter::random(random)).collect();
+        let clutter = (0..random.below(7))
+            .map(|_| Clutter::random(random))
+            .collect();
         let mut objects: Vec<Object> = Vec::new();
         while objects.len() < count {
             let object = Object::random(random, count);
@@ -64,7 +66,11 @@ impl Scene {
                 objects.push(object);
             }
         }
-        Self { background, clutter, objects }
+        Self {
+            background,
+            clutter,
+            objects,
+        }
     }
 
     /// A scene for the gallery: given classes, calm backgrounds, no occlusion.
@@ -72,8 +78,17 @@ impl Scene {
         for attempt in 0.. {
             let mut scene = Self::random(seed, attempt, classes.len());
             let large = if classes.len() == 1 { 0.2 } else { 0.16 };
-            let upright = scene.objects.iter().all(|object| object.angle.abs() < 14.0 && object.size > large);
-            if scene.objects.iter().map(|object| object.class).eq(classes.iter().copied()) && upright {
+            let upright = scene
+                .objects
+                .iter()
+                .all(|object| object.angle.abs() < 14.0 && object.size > large);
+            if scene
+                .objects
+                .iter()
+                .map(|object| object.class)
+                .eq(classes.iter().copied())
+                && upright
+            {
                 scene.clutter.truncate(4);
                 return scene;
             }
@@ -86,11 +101,26 @@ impl Scene {
         let mut canvas = self.background.draw(side);
         let unit = Transform::from_scale(side as f32, side as f32);
         for clutter in &self.clutter {
-            clutter.draw(&mut Brush { canvas: &mut canvas, transform: unit, erase: false });
+            clutter.draw(&mut Brush {
+                canvas: &mut canvas,
+                transform: unit,
+                erase: false,
+            });
         }
-        let boxes = self.objects.iter().map(|object| object.draw(&mut canvas, side)).collect();
-        let pixels = canvas.pixels().iter().flat_map(|p| [p.red(), p.green(), p.blue()]).collect();
-        (RgbImage::from_raw(side, side, pixels).unwrap_or_default(), boxes)
+        let boxes = self
+            .objects
+            .iter()
+            .map(|object| object.draw(&mut canvas, side))
+            .collect();
+        let pixels = canvas
+            .pixels()
+            .iter()
+            .flat_map(|p| [p.red(), p.green(), p.blue()])
+            .collect();
+        (
+            RgbImage::from_raw(side, side, pixels).unwrap_or_default(),
+            boxes,
+        )
     }
 }
 
@@ -100,28 +130,58 @@ impl Background {
         let saturation = random.between(0.05, 0.45);
         let value = random.between(0.6, 0.97);
         let top = hsv(hue, saturation, value);
-        let bottom = hsv(hue + random.between(-0.15, 0.15), saturation * 0.8, (value + random.between(-0.25, 0.2)).clamp(0.45, 1.0));
-        Self { kind: random.below(6), top, bottom, seed: random.below(1 << 30) as u64 }
+        let bottom = hsv(
+            hue + random.between(-0.15, 0.15),
+            saturation * 0.8,
+            (value + random.between(-0.25, 0.2)).clamp(0.45, 1.0),
+        );
+        Self {
+            kind: random.below(6),
+            top,
+            bottom,
+            seed: random.below(1 << 30) as u64,
+        }
     }
 
     fn draw(&self, side: u32) -> Pixmap {
         #[expect(clippy::expect_used, reason = "the sizes are ours and never zero")]
         let mut canvas = Pixmap::new(side, side).expect("a canvas of a size above zero");
         let transform = Transform::from_scale(side as f32, side as f32);
-        let mut brush = Brush { canvas: &mut canvas, transform, erase: false };
+        let mut brush = Brush {
+            canvas: &mut canvas,
+            transform,
+            erase: false,
+        };
         let mut random = Random::new(self.seed);
         let bands: u16 = 48;
         for band in 0..bands {
             let at = f32::from(band) / f32::from(bands);
-            brush.rect(-0.01, at, 1.02, 1.3 / f32::from(bands), mix(self.top, self.bottom, at));
+            brush.rect(
+                -0.01,
+                at,
+                1.02,
+                1.3 / f32::from(bands),
+                mix(self.top, self.bottom, at),
+            );
         }
         match self.kind {
             // Hills under a sky.
             1 | 2 => {
                 for layer in [0.0, 0.14] {
-                    let (a, b) = (random.between(0.55, 0.8) + layer, random.between(0.55, 0.8) + layer);
+                    let (a, b) = (
+                        random.between(0.55, 0.8) + layer,
+                        random.between(0.55, 0.8) + layer,
+                    );
                     let color = mix(darker(self.bottom, 0.18 + layer), [0.4, 0.6, 0.35], 0.25);
-                    brush.blob((-0.05, a), &[[0.3, a - 0.2, 0.6, b + 0.2, 1.05, b], [1.05, 0.9, 1.05, 1.0, 1.05, 1.05], [0.7, 1.05, 0.3, 1.05, -0.05, 1.05]], color);
+                    brush.blob(
+                        (-0.05, a),
+                        &[
+                            [0.3, a - 0.2, 0.6, b + 0.2, 1.05, b],
+                            [1.05, 0.9, 1.05, 1.0, 1.05, 1.05],
+                            [0.7, 1.05, 0.3, 1.05, -0.05, 1.05],
+                        ],
+                        color,
+                    );
                 }
             }
             // Stripes.
@@ -129,7 +189,12 @@ impl Background {
                 let (count, tilt) = (3 + random.below(5), random.between(-0.3, 0.3));
                 for i in 0..count {
                     let x = (i as f32 + 0.5) / count as f32;
-                    brush.line((x - tilt, -0.1), (x + tilt, 1.1), darker(self.top, 0.1), 0.35 / count as f32);
+                    brush.line(
+                        (x - tilt, -0.1),
+                        (x + tilt, 1.1),
+                        darker(self.top, 0.1),
+                        0.35 / count as f32,
+                    );
                 }
             }
             // Dots.
@@ -158,12 +223,20 @@ impl Clutter {
             y: random.unit(),
             size: random.between(0.02, 0.075),
             angle: random.between(0.0, 360.0),
-            color: hsv(random.unit(), random.between(0.1, 0.7), random.between(0.4, 0.95)),
+            color: hsv(
+                random.unit(),
+                random.between(0.1, 0.7),
+                random.between(0.4, 0.95),
+            ),
         }
     }
 
     fn draw(&self, brush: &mut Brush<'_>) {
-        brush.transform = brush.transform.pre_translate(self.x, self.y).pre_rotate(self.angle).pre_scale(self.size, self.size);
+        brush.transform = brush
+            .transform
+            .pre_translate(self.x, self.y)
+            .pre_rotate(self.angle)
+            .pre_scale(self.size, self.size);
         match self.kind {
             0 => brush.ellipse(0.0, 0.0, 1.0, 0.8, self.color),
             1 => brush.rect(-0.9, -0.6, 1.8, 1.2, self.color),
@@ -180,12 +253,25 @@ impl Clutter {
 
 impl Object {
     fn random(random: &mut Random, count: usize) -> Self {
-        let size = if count == 1 { random.between(0.15, 0.34) } else { random.between(0.13, 0.235) };
+        let size = if count == 1 {
+            random.between(0.15, 0.34)
+        } else {
+            random.between(0.13, 0.235)
+        };
         let margin = size * 0.92;
         let occluder = random.chance(0.25).then(|| {
             let angle = random.between(0.0, std::f32::consts::TAU);
-            let color = hsv(random.unit(), random.between(0.1, 0.5), random.between(0.35, 0.9));
-            (0.85 * angle.cos(), 0.85 * angle.sin(), random.between(0.3, 0.5), color)
+            let color = hsv(
+                random.unit(),
+                random.between(0.1, 0.5),
+                random.between(0.35, 0.9),
+            );
+            (
+                0.85 * angle.cos(),
+                0.85 * angle.sin(),
+                random.between(0.3, 0.5),
+                color,
+            )
         });
         Self {
             class: random.below(CLASSES.len()),
@@ -207,15 +293,40 @@ impl Object {
             .pre_scale(self.size, self.size);
         #[expect(clippy::expect_used, reason = "the canvas has this size already")]
         let mut layer = Pixmap::new(side, side).expect("a canvas of a size above zero");
-        objects::draw(&mut Brush { canvas: &mut layer, transform, erase: false }, self.class, &self.look);
+        objects::draw(
+            &mut Brush {
+                canvas: &mut layer,
+                transform,
+                erase: false,
+            },
+            self.class,
+            &self.look,
+        );
         let shown = layer.clone();
         if let Some((x, y, radius, _)) = self.occluder {
-            Brush { canvas: &mut layer, transform, erase: true }.ellipse(x, y, radius, radius * 0.8, [0.0; 3]);
+            Brush {
+                canvas: &mut layer,
+                transform,
+                erase: true,
+            }
+            .ellipse(x, y, radius, radius * 0.8, [0.0; 3]);
         }
         let visible = bounding_box(&layer, side);
-        canvas.draw_pixmap(0, 0, shown.as_ref(), &tiny_skia::PixmapPaint::default(), Transform::identity(), None);
+        canvas.draw_pixmap(
+            0,
+            0,
+            shown.as_ref(),
+            &tiny_skia::PixmapPaint::default(),
+            Transform::identity(),
+            None,
+        );
         if let Some((x, y, radius, color)) = self.occluder {
-            Brush { canvas, transform, erase: false }.ellipse(x, y, radius, radius * 0.8, color);
+            Brush {
+                canvas,
+                transform,
+                erase: false,
+            }
+            .ellipse(x, y, radius, radius * 0.8, color);
         }
         visible
     }
@@ -227,7 +338,12 @@ fn bounding_box(layer: &Pixmap, side: u32) -> PixelBox {
     for (pixel, index) in layer.pixels().iter().zip(0_u32..) {
         if pixel.alpha() >= 128 {
             let (x, y) = (index % side, index / side);
-            found = [found[0].min(x), found[1].min(y), found[2].max(x + 1), found[3].max(y + 1)];
+            found = [
+                found[0].min(x),
+                found[1].min(y),
+                found[2].max(x + 1),
+                found[3].max(y + 1),
+            ];
         }
     }
     found

@@ -14,17 +14,31 @@ use crate::model::{ClassIndex, Model, Pass};
 ///
 /// # Errors
 /// When the class is out of range or libtorch refuses.
-pub fn grad_cam(model: &Model, pass: &Pass, class: ClassIndex) -> Result<Explanation, ExplainError> {
+pub fn grad_cam(
+    model: &Model,
+    pass: &Pass,
+    class: ClassIndex,
+) -> Result<Explanation, ExplainError> {
     let target = prediction_of(model, pass, class)?;
     let raw = map(&pass.activations()?, &pass.gradients(class)?)?;
     let heatmap = Heatmap::from_raw(&raw);
-    Ok(Explanation { target, layer: pass.layer().to_owned(), method: "Grad-CAM", raw, heatmap })
+    Ok(Explanation {
+        target,
+        layer: pass.layer().to_owned(),
+        method: "Grad-CAM",
+        raw,
+        heatmap,
+    })
 }
 
 /// `Σ_k α_k A_k` of activations and gradients, both `[channels, height, width]`; before the ReLU.
 fn map(activations: &Tensor, gradients: &Tensor) -> Result<Grid, ExplainError> {
-    let channel_weights = gradients.f_mean_dim([1_i64, 2].as_slice(), /* keepdim= */ true, Kind::Float)?;
-    let weighted = activations.f_mul(&channel_weights)?.f_sum_dim_intlist(0_i64, false, Kind::Float)?;
+    let channel_weights =
+        gradients.f_mean_dim([1_i64, 2].as_slice(), /* keepdim= */ true, Kind::Float)?;
+    let weighted =
+        activations
+            .f_mul(&channel_weights)?
+            .f_sum_dim_intlist(0_i64, false, Kind::Float)?;
     let size = weighted.size();
     let values = Vec::<f32>::try_from(weighted.f_contiguous()?.f_view([-1])?)?;
     let side = |axis: usize| usize::try_from(size[axis]).unwrap_or(0);

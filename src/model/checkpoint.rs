@@ -32,7 +32,11 @@ pub enum CheckpointError {
     #[error("{file} is not a model: {reason}")]
     NotAModel { file: String, reason: String },
     #[error("{file} is {what}, which gradcam does not read yet; {advice}")]
-    NotYet { file: String, what: &'static str, advice: &'static str },
+    NotYet {
+        file: String,
+        what: &'static str,
+        advice: &'static str,
+    },
     #[error("{file} is damaged: {reason}")]
     Damaged { file: String, reason: String },
 }
@@ -41,7 +45,10 @@ impl CheckpointError {
     /// libtorch failed on a weight; its first line says why.
     pub fn torch(file: &str, error: &tch::TchError) -> Self {
         let text = error.to_string();
-        Self::Damaged { file: file.to_owned(), reason: text.lines().next().unwrap_or_default().to_owned() }
+        Self::Damaged {
+            file: file.to_owned(),
+            reason: text.lines().next().unwrap_or_default().to_owned(),
+        }
     }
 }
 
@@ -72,7 +79,11 @@ impl Checkpoint {
         match source {
             ModelSource::Demo => {
                 let hash = blake3::hash(DEMO).to_hex();
-                Self::from_safetensors("demo model".to_owned(), &hash, safetensors::Archive::new("demo model", DEMO.into())?)
+                Self::from_safetensors(
+                    "demo model".to_owned(),
+                    &hash,
+                    safetensors::Archive::new("demo model", DEMO.into())?,
+                )
             }
             ModelSource::File(path) => Self::open_file(path),
         }
@@ -82,19 +93,33 @@ impl Checkpoint {
         let file_name = crate::text::visible(&path.display().to_string());
         let unreadable = |error: std::io::Error| CheckpointError::Unreadable {
             file: file_name.clone(),
-            reason: if path.is_dir() { "it is a folder; name the checkpoint file in it".to_owned() } else { reason(&error) },
+            reason: if path.is_dir() {
+                "it is a folder; name the checkpoint file in it".to_owned()
+            } else {
+                reason(&error)
+            },
         };
         let mut file = File::open(path).map_err(unreadable)?;
         let mut start = Vec::new();
-        (&mut file).take(512).read_to_end(&mut start).map_err(unreadable)?;
+        (&mut file)
+            .take(512)
+            .read_to_end(&mut start)
+            .map_err(unreadable)?;
         refuse_strangers(&file_name, &start, &mut file)?;
         file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-        let name = path.file_name().map_or_else(|| file_name.clone(), |name| crate::text::visible(&name.to_string_lossy()));
+        let name = path.file_name().map_or_else(
+            || file_name.clone(),
+            |name| crate::text::visible(&name.to_string_lossy()),
+        );
         if safetensors::looks_like(&start) {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(unreadable)?;
             let hash = blake3::hash(&bytes).to_hex();
-            return Self::from_safetensors(name, &hash, safetensors::Archive::new(&file_name, bytes.into())?);
+            return Self::from_safetensors(
+                name,
+                &hash,
+                safetensors::Archive::new(&file_name, bytes.into())?,
+            );
         }
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(&mut file).map_err(unreadable)?;
@@ -108,10 +133,16 @@ impl Checkpoint {
         })
     }
 
-    fn from_safetensors(name: String, hash: &str, archive: safetensors::Archive) -> Result<Self, CheckpointError> {
+    fn from_safetensors(
+        name: String,
+        hash: &str,
+        archive: safetensors::Archive,
+    ) -> Result<Self, CheckpointError> {
         let metadata = archive.metadata();
         Ok(Self {
-            name: metadata.get("gradcam.name").map_or(name, |shown| crate::text::visible(shown)),
+            name: metadata
+                .get("gradcam.name")
+                .map_or(name, |shown| crate::text::visible(shown)),
             fingerprint: hash.chars().take(16).collect(),
             shapes: archive.shapes()?,
             metadata,
@@ -140,12 +171,26 @@ impl Checkpoint {
 }
 
 /// A weight from its bytes, as float32. The bytes must be as many as shape and kind ask for.
-fn tensor(file: &str, key: &str, bytes: &[u8], shape: &[usize], kind: Kind) -> Result<Tensor, CheckpointError> {
-    let count = shape.iter().try_fold(1_usize, |product, &length| product.checked_mul(length));
+fn tensor(
+    file: &str,
+    key: &str,
+    bytes: &[u8],
+    shape: &[usize],
+    kind: Kind,
+) -> Result<Tensor, CheckpointError> {
+    let count = shape
+        .iter()
+        .try_fold(1_usize, |product, &length| product.checked_mul(length));
     let needed = count.and_then(|count| count.checked_mul(kind.elt_size_in_bytes()));
     if needed != Some(bytes.len()) {
-        let reason = format!("the weight {key} of shape {shape:?} has {} bytes", bytes.len());
-        return Err(CheckpointError::Damaged { file: file.to_owned(), reason });
+        let reason = format!(
+            "the weight {key} of shape {shape:?} has {} bytes",
+            bytes.len()
+        );
+        return Err(CheckpointError::Damaged {
+            file: file.to_owned(),
+            reason,
+        });
     }
     let size: Vec<i64> = shape.iter().map(|&length| length as i64).collect();
     Tensor::f_from_data_size(bytes, &size, kind)
@@ -156,7 +201,10 @@ fn tensor(file: &str, key: &str, bytes: &[u8], shape: &[usize], kind: Kind) -> R
 /// Recognises what people pass by mistake.
 fn refuse_strangers(file: &str, start: &[u8], content: &mut File) -> Result<(), CheckpointError> {
     let not_a_model = |reason: &str| {
-        Err(CheckpointError::NotAModel { file: file.to_owned(), reason: reason.to_owned() })
+        Err(CheckpointError::NotAModel {
+            file: file.to_owned(),
+            reason: reason.to_owned(),
+        })
     };
     let text = String::from_utf8_lossy(start).trim_start().to_lowercase();
     if start.is_empty() {
@@ -179,10 +227,18 @@ fn refuse_strangers(file: &str, start: &[u8], content: &mut File) -> Result<(), 
     let has = |name: &str| end.windows(name.len()).any(|part| part == name.as_bytes());
     let advice = "save a state dict instead: torch.save(model.state_dict(), \"model.pth\")";
     if has("models/model.json") || has("serialized_exported_program.json") {
-        return Err(CheckpointError::NotYet { file: file.to_owned(), what: "a torch.export program", advice });
+        return Err(CheckpointError::NotYet {
+            file: file.to_owned(),
+            what: "a torch.export program",
+            advice,
+        });
     }
     if has("constants.pkl") {
-        return Err(CheckpointError::NotYet { file: file.to_owned(), what: "a TorchScript archive", advice });
+        return Err(CheckpointError::NotYet {
+            file: file.to_owned(),
+            what: "a TorchScript archive",
+            advice,
+        });
     }
     Ok(())
 }
@@ -191,7 +247,11 @@ fn refuse_strangers(file: &str, start: &[u8], content: &mut File) -> Result<(), 
 fn tail(file: &mut File, length: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     let size = file.metadata().map_or(0, |metadata| metadata.len());
-    if file.seek(SeekFrom::Start(size.saturating_sub(length))).is_ok() && file.take(length).read_to_end(&mut bytes).is_err() {
+    if file
+        .seek(SeekFrom::Start(size.saturating_sub(length)))
+        .is_ok()
+        && file.take(length).read_to_end(&mut bytes).is_err()
+    {
         bytes.clear();
     }
     bytes

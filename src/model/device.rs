@@ -54,7 +54,11 @@ pub fn open(choice: DeviceChoice) -> Result<(Device, Option<String>), DeviceErro
         DeviceChoice::Cuda(number) => {
             let wanted = number.unwrap_or(0);
             let count = gpus().map_err(DeviceError::NoCuda)?;
-            if wanted < count { Ok((Device::Cuda(wanted), None)) } else { Err(DeviceError::OutOfRange { wanted, count }) }
+            if wanted < count {
+                Ok((Device::Cuda(wanted), None))
+            } else {
+                Err(DeviceError::OutOfRange { wanted, count })
+            }
         }
         DeviceChoice::Auto => match gpus() {
             Ok(_) => Ok((Device::Cuda(0), None)),
@@ -79,11 +83,17 @@ fn gpus() -> Result<usize, String> {
     if !Cuda::is_available() {
         return Err("the NVIDIA driver reports no GPU that libtorch can use".to_owned());
     }
-    usize::try_from(Cuda::device_count()).ok().filter(|count| *count > 0).ok_or_else(|| "there is no GPU".to_owned())
+    usize::try_from(Cuda::device_count())
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| "there is no GPU".to_owned())
 }
 
 /// Loads a shared library for the rest of the program's life and makes its symbols known to all.
-#[expect(unsafe_code, reason = "loading a library runs its start-up code; these two are made for it")]
+#[expect(
+    unsafe_code,
+    reason = "loading a library runs its start-up code; these two are made for it"
+)]
 fn load(library: &str) -> Result<(), String> {
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
     // SAFETY: NVIDIA's driver and libtorch register themselves when they are loaded, no more.

@@ -3,7 +3,10 @@
 //! A graph names its operators as PyTorch does (`aten::conv2d`). libtorch's dispatcher finds them
 //! and runs them on any device, with autograd. `dispatch.cpp` is the other side of this module;
 //! together they hold the only unsafe code that touches tensors.
-#![expect(unsafe_code, reason = "calls into C++; the safe interface is all that leaves this module")]
+#![expect(
+    unsafe_code,
+    reason = "calls into C++; the safe interface is all that leaves this module"
+)]
 
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr::{NonNull, null_mut};
@@ -73,9 +76,14 @@ impl Operator {
     /// # Errors
     /// When libtorch has no such operator.
     pub fn find(name: &str, overload: &str) -> Result<Self, DispatchError> {
-        let failed = |message: String| DispatchError { operator: name.to_owned(), message };
-        let c_name = CString::new(name).map_err(|_| failed("the name has a zero byte".to_owned()))?;
-        let c_overload = CString::new(overload).map_err(|_| failed("the overload has a zero byte".to_owned()))?;
+        let failed = |message: String| DispatchError {
+            operator: name.to_owned(),
+            message,
+        };
+        let c_name =
+            CString::new(name).map_err(|_| failed("the name has a zero byte".to_owned()))?;
+        let c_overload = CString::new(overload)
+            .map_err(|_| failed("the overload has a zero byte".to_owned()))?;
         // SAFETY: both are valid C strings for the length of the call.
         let handle = unsafe { gradcam_operator_find(c_name.as_ptr(), c_overload.as_ptr()) };
         let handle = NonNull::new(handle).ok_or_else(|| failed(error_text()))?;
@@ -85,7 +93,11 @@ impl Operator {
                 .map(|i| text(gradcam_operator_argument(handle.as_ptr(), i)))
                 .collect()
         };
-        Ok(Self { handle, name: name.to_owned(), arguments })
+        Ok(Self {
+            handle,
+            name: name.to_owned(),
+            arguments,
+        })
     }
 
     pub fn name(&self) -> &str {
@@ -103,10 +115,15 @@ impl Operator {
     /// # Errors
     /// When libtorch refuses: a shape that does not fit, a missing argument, no memory.
     pub fn call(&self, arguments: &[(usize, Argument<'_>)]) -> Result<Tensor, DispatchError> {
-        let boxed: Vec<(usize, Boxed)> = arguments.iter().map(|(at, value)| (*at, Boxed::new(value))).collect();
+        let boxed: Vec<(usize, Boxed)> = arguments
+            .iter()
+            .map(|(at, value)| (*at, Boxed::new(value)))
+            .collect();
         let mut slots = vec![null_mut(); self.arguments.len()];
         for (at, value) in &boxed {
-            *slots.get_mut(*at).ok_or_else(|| self.failed("too many arguments".to_owned()))? = value.0;
+            *slots
+                .get_mut(*at)
+                .ok_or_else(|| self.failed("too many arguments".to_owned()))? = value.0;
         }
         // SAFETY: one slot for each argument of the schema, each null or a live value.
         let output = unsafe { gradcam_operator_call(self.handle.as_ptr(), slots.as_ptr()) };
@@ -118,7 +135,10 @@ impl Operator {
     }
 
     fn failed(&self, message: String) -> DispatchError {
-        DispatchError { operator: self.name.clone(), message }
+        DispatchError {
+            operator: self.name.clone(),
+            message,
+        }
     }
 }
 
@@ -139,9 +159,10 @@ impl Boxed {
                 Argument::Int(value) => gradcam_value_int(*value),
                 Argument::Float(value) => gradcam_value_float(*value),
                 Argument::Bool(value) => gradcam_value_bool(c_int::from(*value)),
-                Argument::Ints(values) => {
-                    gradcam_value_ints(values.as_ptr(), c_int::try_from(values.len()).unwrap_or(c_int::MAX))
-                }
+                Argument::Ints(values) => gradcam_value_ints(
+                    values.as_ptr(),
+                    c_int::try_from(values.len()).unwrap_or(c_int::MAX),
+                ),
             }
         })
     }
@@ -163,7 +184,9 @@ fn error_text() -> String {
 /// `pointer` is a valid C string.
 unsafe fn text(pointer: *const c_char) -> String {
     // SAFETY: as the caller promises.
-    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(pointer) }
+        .to_string_lossy()
+        .into_owned()
 }
 
 #[cfg(test)]
@@ -175,7 +198,9 @@ mod tests {
         let add = Operator::find("aten::add", "Tensor").unwrap();
         assert_eq!(add.position("alpha"), Some(2));
         let one = Tensor::from_slice(&[1.0_f32, 2.0]);
-        let sum = add.call(&[(0, Argument::Tensor(&one)), (1, Argument::Tensor(&one))]).unwrap();
+        let sum = add
+            .call(&[(0, Argument::Tensor(&one)), (1, Argument::Tensor(&one))])
+            .unwrap();
         assert_eq!(Vec::<f32>::try_from(sum).unwrap(), [2.0, 4.0]);
     }
 
@@ -183,7 +208,9 @@ mod tests {
     fn gradients_flow_through_a_dispatched_operator() {
         let multiply = Operator::find("aten::mul", "Tensor").unwrap();
         let x = Tensor::from_slice(&[3.0_f32]).set_requires_grad(true);
-        let square = multiply.call(&[(0, Argument::Tensor(&x)), (1, Argument::Tensor(&x))]).unwrap();
+        let square = multiply
+            .call(&[(0, Argument::Tensor(&x)), (1, Argument::Tensor(&x))])
+            .unwrap();
         let gradient = Tensor::run_backward(&[square], &[&x], false, false);
         assert_eq!(Vec::<f32>::try_from(&gradient[0]).unwrap(), [6.0]);
     }
@@ -191,10 +218,18 @@ mod tests {
     #[test]
     fn what_libtorch_refuses_is_an_error_in_one_line() {
         let error = Operator::find("aten::no_such_thing", "").unwrap_err();
-        assert_eq!(error.to_string(), "aten::no_such_thing: libtorch has no such operator");
+        assert_eq!(
+            error.to_string(),
+            "aten::no_such_thing: libtorch has no such operator"
+        );
         let matmul = Operator::find("aten::matmul", "").unwrap();
-        let (a, b) = (Tensor::from_slice(&[1.0_f32, 2.0]), Tensor::from_slice(&[1.0_f32, 2.0, 3.0]));
-        let error = matmul.call(&[(0, Argument::Tensor(&a)), (1, Argument::Tensor(&b))]).unwrap_err();
+        let (a, b) = (
+            Tensor::from_slice(&[1.0_f32, 2.0]),
+            Tensor::from_slice(&[1.0_f32, 2.0, 3.0]),
+        );
+        let error = matmul
+            .call(&[(0, Argument::Tensor(&a)), (1, Argument::Tensor(&b))])
+            .unwrap_err();
         assert!(!error.to_string().contains("Exception raised"), "{error}");
         let error = matmul.call(&[(0, Argument::Tensor(&a))]).unwrap_err();
         assert_eq!(error.to_string(), "aten::matmul: argument other is missing");

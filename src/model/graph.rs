@@ -60,17 +60,22 @@ pub struct Graph {
 impl Node {
     /// The values that the node reads.
     pub fn reads(&self) -> impl Iterator<Item = ValueId> + '_ {
-        self.operands.iter().filter_map(|(_, operand)| match operand {
-            Operand::Value(value) => Some(*value),
-            _ => None,
-        })
+        self.operands
+            .iter()
+            .filter_map(|(_, operand)| match operand {
+                Operand::Value(value) => Some(*value),
+                _ => None,
+            })
     }
 
     /// Runs the operation on the values that it reads.
     ///
     /// # Errors
     /// When libtorch refuses, or a value is not there.
-    pub fn run<'a>(&self, value: impl Fn(ValueId) -> Option<&'a Tensor>) -> Result<Tensor, DispatchError> {
+    pub fn run<'a>(
+        &self,
+        value: impl Fn(ValueId) -> Option<&'a Tensor>,
+    ) -> Result<Tensor, DispatchError> {
         let arguments = self
             .operands
             .iter()
@@ -153,7 +158,11 @@ impl Builder {
     ///
     /// # Errors
     /// When libtorch has no such operator or the operator no such argument.
-    pub fn call(&mut self, name: &'static str, operands: &[(&str, Operand)]) -> Result<ValueId, DispatchError> {
+    pub fn call(
+        &mut self,
+        name: &'static str,
+        operands: &[(&str, Operand)],
+    ) -> Result<ValueId, DispatchError> {
         let operator = if let Some(known) = self.operators.get(name) {
             Rc::clone(known)
         } else {
@@ -173,13 +182,20 @@ impl Builder {
             })
             .collect::<Result<_, _>>()?;
         let output = self.fresh();
-        self.nodes.push(Node { operator, operands, output });
+        self.nodes.push(Node {
+            operator,
+            operands,
+            output,
+        });
         Ok(output)
     }
 
     /// Says that a module of this name outputs this value.
     pub fn layer(&mut self, name: impl Into<String>, output: ValueId) {
-        self.layers.push(Layer { name: name.into(), output });
+        self.layers.push(Layer {
+            name: name.into(),
+            output,
+        });
     }
 
     pub fn finish(self, output: ValueId) -> Graph {

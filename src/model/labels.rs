@@ -16,8 +16,14 @@ pub struct Labels(Vec<String>);
 pub enum LabelError {
     #[error("cannot read the labels {file}: {reason}")]
     Unreadable { file: String, reason: String },
-    #[error("{file} has {found} labels, but the model has {classes} classes; give one name a class, in the order of the classes")]
-    Count { file: String, found: usize, classes: usize },
+    #[error(
+        "{file} has {found} labels, but the model has {classes} classes; give one name a class, in the order of the classes"
+    )]
+    Count {
+        file: String,
+        found: usize,
+        classes: usize,
+    },
 }
 
 impl Labels {
@@ -28,15 +34,27 @@ impl Labels {
     /// When the file cannot be read, or does not have a name for each of `classes` classes.
     pub fn open(path: &Path, classes: usize) -> Result<Self, LabelError> {
         let file = visible(&path.display().to_string());
-        let unreadable = |reason: String| LabelError::Unreadable { file: file.clone(), reason };
+        let unreadable = |reason: String| LabelError::Unreadable {
+            file: file.clone(),
+            reason,
+        };
         let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
         let names = if text.trim_start().starts_with(['[', '{']) {
-            let value = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
-            from_json(&value).ok_or_else(|| unreadable("it is neither a list of names nor an object of index and name".to_owned()))?
+            let value =
+                serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+            from_json(&value).ok_or_else(|| {
+                unreadable(
+                    "it is neither a list of names nor an object of index and name".to_owned(),
+                )
+            })?
         } else {
             text.lines().map(str::to_owned).collect()
         };
-        Self::new(names, classes).map_err(|found| LabelError::Count { file: file.clone(), found, classes })
+        Self::new(names, classes).map_err(|found| LabelError::Count {
+            file: file.clone(),
+            found,
+            classes,
+        })
     }
 
     /// From the JSON array in a checkpoint's metadata.
@@ -45,10 +63,16 @@ impl Labels {
     /// As [`Labels::open`].
     pub fn from_metadata(text: &str, classes: usize) -> Result<Self, LabelError> {
         let file = "the checkpoint's list of class names".to_owned();
-        let value: Value = serde_json::from_str(text)
-            .map_err(|error| LabelError::Unreadable { file: file.clone(), reason: error.to_string() })?;
+        let value: Value = serde_json::from_str(text).map_err(|error| LabelError::Unreadable {
+            file: file.clone(),
+            reason: error.to_string(),
+        })?;
         let names = from_json(&value).unwrap_or_default();
-        Self::new(names, classes).map_err(|found| LabelError::Count { file, found, classes })
+        Self::new(names, classes).map_err(|found| LabelError::Count {
+            file,
+            found,
+            classes,
+        })
     }
 
     fn new(mut names: Vec<String>, classes: usize) -> Result<Self, usize> {
@@ -58,7 +82,9 @@ impl Labels {
         if names.len() != classes {
             return Err(names.len());
         }
-        Ok(Self(names.iter().map(|name| visible(name.trim())).collect()))
+        Ok(Self(
+            names.iter().map(|name| visible(name.trim())).collect(),
+        ))
     }
 
     pub fn known(&self) -> bool {
@@ -84,10 +110,16 @@ fn from_json(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::Array(names) => names.iter().map(name).collect(),
         Value::Object(entries) => {
-            let mut numbered: Vec<(usize, String)> =
-                entries.iter().map(|(key, value)| Some((key.parse().ok()?, name(value)?))).collect::<Option<_>>()?;
+            let mut numbered: Vec<(usize, String)> = entries
+                .iter()
+                .map(|(key, value)| Some((key.parse().ok()?, name(value)?)))
+                .collect::<Option<_>>()?;
             numbered.sort_unstable();
-            numbered.iter().enumerate().all(|(at, (index, _))| at == *index).then(|| numbered.into_iter().map(|(_, name)| name).collect())
+            numbered
+                .iter()
+                .enumerate()
+                .all(|(at, (index, _))| at == *index)
+                .then(|| numbered.into_iter().map(|(_, name)| name).collect())
         }
         _ => None,
     }
@@ -120,13 +152,19 @@ mod tests {
     #[test]
     fn a_wrong_number_of_names_is_refused_with_both_numbers() {
         let error = labels("a\nb\nc\n", 2).unwrap_err().to_string();
-        assert!(error.contains("has 3 labels, but the model has 2 classes"), "{error}");
+        assert!(
+            error.contains("has 3 labels, but the model has 2 classes"),
+            "{error}"
+        );
         assert!(labels(r#"{"0": "a", "2": "b"}"#, 2).is_err());
     }
 
     #[test]
     fn a_label_cannot_command_the_terminal() {
-        assert_eq!(labels("a\u{1b}[2J\n", 1).unwrap().get(ClassIndex(0)), "a\\u{1b}[2J");
+        assert_eq!(
+            labels("a\u{1b}[2J\n", 1).unwrap().get(ClassIndex(0)),
+            "a\\u{1b}[2J"
+        );
         assert_eq!(Labels::default().get(ClassIndex(3)), "class 3");
     }
 }

@@ -84,7 +84,9 @@ pub enum RecipeError {
     NoPixels,
     #[error("resizing failed: {0}")]
     Resize(String),
-    #[error("the image is {0}x{1} and would become {2}x{3} pixels before the crop; it is too long for this recipe")]
+    #[error(
+        "the image is {0}x{1} and would become {2}x{3} pixels before the crop; it is too long for this recipe"
+    )]
     TooLong(u32, u32, u32, u32),
 }
 
@@ -94,7 +96,14 @@ impl Recipe {
     pub fn imagenet() -> Self {
         let (mean, std) = IMAGENET;
         let (resize, crop) = (Resize::ShorterSide(256), Some((224, 224)));
-        Self { resize, crop, interpolation: Interpolation::Bilinear, mean, std, bgr: false }
+        Self {
+            resize,
+            crop,
+            interpolation: Interpolation::Bilinear,
+            mean,
+            std,
+            bgr: false,
+        }
     }
 
     /// The convention of a family, by the side of the input that it is trained on.
@@ -105,7 +114,14 @@ impl Recipe {
         }
         let (mean, std) = CIFAR;
         let resize = Resize::Squash(input_side, input_side);
-        Self { resize, crop: None, interpolation: Interpolation::Bilinear, mean, std, bgr: false }
+        Self {
+            resize,
+            crop: None,
+            interpolation: Interpolation::Bilinear,
+            mean,
+            std,
+            bgr: false,
+        }
     }
 
     /// # Errors
@@ -140,7 +156,10 @@ impl Recipe {
             Resize::Squash(width, height) => (width, height),
         };
         let (c, d) = self.crop.unwrap_or((1, 1));
-        if let Some(&side) = [a, b, c, d].iter().find(|side| !(1..=MAX_SIDE).contains(*side)) {
+        if let Some(&side) = [a, b, c, d]
+            .iter()
+            .find(|side| !(1..=MAX_SIDE).contains(*side))
+        {
             return Err(RecipeError::Side(side));
         }
         for (name, values) in [("mean", self.mean), ("standard deviation", self.std)] {
@@ -158,7 +177,11 @@ impl Recipe {
     #[must_use]
     pub fn in_words(&self) -> String {
         let side = |width: u32, height: u32| {
-            if width == height { width.to_string() } else { format!("{width}x{height}") }
+            if width == height {
+                width.to_string()
+            } else {
+                format!("{width}x{height}")
+            }
         };
         let filter = match self.interpolation {
             Interpolation::Nearest => "nearest",
@@ -169,7 +192,9 @@ impl Recipe {
         let mut parts = vec![match self.resize {
             Resize::None => "size kept".to_owned(),
             Resize::ShorterSide(length) => format!("shorter side {length} ({filter})"),
-            Resize::Squash(width, height) => format!("squashed to {} ({filter})", side(width, height)),
+            Resize::Squash(width, height) => {
+                format!("squashed to {} ({filter})", side(width, height))
+            }
         }];
         if let Some((width, height)) = self.crop {
             parts.push(format!("center crop {}", side(width, height)));
@@ -199,7 +224,12 @@ impl Recipe {
         }
         let resized_size = self.resized(size);
         if u64::from(resized_size.width) * u64::from(resized_size.height) > 1 << 28 {
-            return Err(RecipeError::TooLong(size.width, size.height, resized_size.width, resized_size.height));
+            return Err(RecipeError::TooLong(
+                size.width,
+                size.height,
+                resized_size.width,
+                resized_size.height,
+            ));
         }
         let resized = self.resample(image, resized_size)?;
         let (input, left, top) = match self.crop {
@@ -215,7 +245,14 @@ impl Recipe {
             width: f64::from(input_size.width) * scale_x,
             height: f64::from(input_size.height) * scale_y,
         };
-        Ok((input, InputGeometry { image: size, input: input_size, window }))
+        Ok((
+            input,
+            InputGeometry {
+                image: size,
+                input: input_size,
+                window,
+            },
+        ))
     }
 
     /// The normalized input, `[1, 3, height, width]` in float32, of a picture from [`Recipe::apply`].
@@ -228,16 +265,28 @@ impl Recipe {
         for (position, channel) in order.into_iter().enumerate() {
             // Mean and deviation are given in the order that the network reads.
             let (mean, std) = (self.mean[position], self.std[position]);
-            values.extend(seen.pixels().map(|pixel| (f32::from(pixel[channel]) / 255.0 - mean) / std));
+            values.extend(
+                seen.pixels()
+                    .map(|pixel| (f32::from(pixel[channel]) / 255.0 - mean) / std),
+            );
         }
-        Tensor::f_from_slice(&values)?.f_view([1, 3, i64::from(seen.height()), i64::from(seen.width())])
+        Tensor::f_from_slice(&values)?.f_view([
+            1,
+            3,
+            i64::from(seen.height()),
+            i64::from(seen.width()),
+        ])
     }
 
     /// torchvision truncates the longer side.
-    #[expect(clippy::cast_possible_truncation, reason = "a side above u32 saturates and is refused as too long")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a side above u32 saturates and is refused as too long"
+    )]
     fn resized(&self, size: PixelSize) -> PixelSize {
         let longer = |side: u32, long: u32, short: u32| {
-            (u64::from(side) * u64::from(long) / u64::from(short)).clamp(1, u64::from(u32::MAX)) as u32
+            (u64::from(side) * u64::from(long) / u64::from(short)).clamp(1, u64::from(u32::MAX))
+                as u32
         };
         match self.resize {
             Resize::None => size,
@@ -245,7 +294,9 @@ impl Recipe {
             Resize::ShorterSide(side) if size.width <= size.height => {
                 PixelSize::new(side, longer(side, size.height, size.width))
             }
-            Resize::ShorterSide(side) => PixelSize::new(longer(side, size.width, size.height), side),
+            Resize::ShorterSide(side) => {
+                PixelSize::new(longer(side, size.width, size.height), side)
+            }
         }
     }
 
@@ -273,7 +324,11 @@ fn center_crop(image: &RgbImage, width: u32, height: u32) -> (RgbImage, i64, i64
             -((-spare) / 2)
         } else {
             let half = spare / 2;
-            if spare % 2 == 1 && half % 2 == 1 { half + 1 } else { half }
+            if spare % 2 == 1 && half % 2 == 1 {
+                half + 1
+            } else {
+                half
+            }
         }
     };
     let (left, top) = (offset(image.width(), width), offset(image.height(), height));

@@ -23,7 +23,9 @@ pub enum RunError {
     Torch(#[from] tch::TchError),
     #[error("the output has shape {0:?}; a classifier's has one row of logits for each image")]
     NotAClassifier(Vec<i64>),
-    #[error("layer {layer} outputs shape {shape:?}, which has no positions to show; choose a layer with a map of [1, channels, height, width]")]
+    #[error(
+        "layer {layer} outputs shape {shape:?}, which has no positions to show; choose a layer with a map of [1, channels, height, width]"
+    )]
     NoMap { layer: String, shape: Vec<i64> },
     #[error("class {class} is out of range; the model has {classes} classes, 0 to {}", classes - 1)]
     ClassOutOfRange { class: usize, classes: usize },
@@ -82,7 +84,10 @@ impl Plan {
             return Err(RunError::NoPath(layer.to_owned()));
         }
         let reads = |nodes: &[usize]| -> HashSet<ValueId> {
-            nodes.iter().flat_map(|&index| graph.nodes[index].reads()).collect()
+            nodes
+                .iter()
+                .flat_map(|&index| graph.nodes[index].reads())
+                .collect()
         };
         // Only what the suffix reads is worth computing before it.
         let mut needed = reads(&suffix);
@@ -113,27 +118,54 @@ impl Plan {
     /// # Errors
     /// When libtorch refuses, the output is not logits, or the layer has no spatial map.
     pub fn run(&self, graph: &Graph, input: &Tensor) -> Result<Pass, RunError> {
-        let mut values: Vec<Option<Tensor>> = std::iter::repeat_with(|| None).take(graph.values).collect();
+        let mut values: Vec<Option<Tensor>> =
+            std::iter::repeat_with(|| None).take(graph.values).collect();
         values[graph.input.0] = Some(input.shallow_clone());
         tch::no_grad(|| self.prefix.run(graph, &mut values))?;
-        let tapped = values[self.tap.0].take().ok_or_else(|| RunError::NoPath(self.layer.clone()))?;
+        let tapped = values[self.tap.0]
+            .take()
+            .ok_or_else(|| RunError::NoPath(self.layer.clone()))?;
         let shape = tapped.size();
         if shape.len() != 4 || shape[2] * shape[3] < 2 {
-            return Err(RunError::NoMap { layer: self.layer.clone(), shape });
+            return Err(RunError::NoMap {
+                layer: self.layer.clone(),
+                shape,
+            });
         }
-        let pooled_head = self.pooled_head.and_then(|id| graph.constants.get(&id)).map(Tensor::shallow_clone);
-        let activations = tapped.f_detach()?.f_set_requires_grad(pooled_head.is_none())?;
+        let pooled_head = self
+            .pooled_head
+            .and_then(|id| graph.constants.get(&id))
+            .map(Tensor::shallow_clone);
+        let activations = tapped
+            .f_detach()?
+            .f_set_requires_grad(pooled_head.is_none())?;
         values[self.tap.0] = Some(activations.shallow_clone());
         self.suffix.run(graph, &mut values)?;
-        let scores = values[graph.output.0].take().ok_or_else(|| RunError::NoPath(self.layer.clone()))?;
+        let scores = values[graph.output.0]
+            .take()
+            .ok_or_else(|| RunError::NoPath(self.layer.clone()))?;
         let &[1, _] = scores.size().as_slice() else {
             return Err(RunError::NotAClassifier(scores.size()));
         };
-        let logits = Vec::<f32>::try_from(scores.f_detach()?.f_to_kind(Kind::Float)?.f_view([-1])?)?;
+        let logits =
+            Vec::<f32>::try_from(scores.f_detach()?.f_to_kind(Kind::Float)?.f_view([-1])?)?;
         // Autograd keeps about the suffix's activations; for the last layers that is the tapped
         // value a few times over.
-        let bytes = activations.numel() * 4 * if pooled_head.is_some() { 1 } else { 1 + self.suffix.nodes.len() };
-        Ok(Pass { layer: self.layer.clone(), activations, scores, logits, pooled_head, bytes })
+        let bytes = activations.numel()
+            * 4
+            * if pooled_head.is_some() {
+                1
+            } else {
+                1 + self.suffix.nodes.len()
+            };
+        Ok(Pass {
+            layer: self.layer.clone(),
+            activations,
+            scores,
+            logits,
+            pooled_head,
+            bytes,
+        })
     }
 }
 
@@ -158,7 +190,8 @@ impl Steps {
     fn run(&self, graph: &Graph, values: &mut [Option<Tensor>]) -> Result<(), RunError> {
         for (&index, spent) in self.nodes.iter().zip(&self.spent) {
             let node = &graph.nodes[index];
-            let output = node.run(|id| graph.constants.get(&id).or_else(|| values[id.0].as_ref()))?;
+            let output =
+                node.run(|id| graph.constants.get(&id).or_else(|| values[id.0].as_ref()))?;
             values[node.output.0] = Some(output);
             for value in spent {
                 values[value.0] = None;
@@ -197,12 +230,18 @@ impl Pass {
         if let Some(weight) = &self.pooled_head {
             // d logit / d A_k(x, y) = weight[class, k] / (height * width), the same everywhere.
             let shape = self.activations.size();
-            let channels = weight.f_select(0, row)?.f_div_scalar((shape[2] * shape[3]) as f64)?;
-            return Ok(channels.f_view([-1, 1, 1])?.f_expand([shape[1], shape[2], shape[3]], false)?);
+            let channels = weight
+                .f_select(0, row)?
+                .f_div_scalar((shape[2] * shape[3]) as f64)?;
+            return Ok(channels
+                .f_view([-1, 1, 1])?
+                .f_expand([shape[1], shape[2], shape[3]], false)?);
         }
         let score = self.scores.f_select(1, row)?;
         let gradients = Tensor::f_run_backward(&[score], &[&self.activations], true, false)?;
-        let gradient = gradients.first().ok_or_else(|| RunError::NoPath(self.layer.clone()))?;
+        let gradient = gradients
+            .first()
+            .ok_or_else(|| RunError::NoPath(self.layer.clone()))?;
         Ok(gradient.f_squeeze_dim(0)?)
     }
 
@@ -213,23 +252,38 @@ impl Pass {
 
     fn row(&self, class: ClassIndex) -> Result<i64, RunError> {
         let classes = self.logits.len();
-        let out_of_range = RunError::ClassOutOfRange { class: class.0, classes };
-        if class.0 < classes { i64::try_from(class.0).map_err(|_| out_of_range) } else { Err(out_of_range) }
+        let out_of_range = RunError::ClassOutOfRange {
+            class: class.0,
+            classes,
+        };
+        if class.0 < classes {
+            i64::try_from(class.0).map_err(|_| out_of_range)
+        } else {
+            Err(out_of_range)
+        }
     }
 }
 
 /// The weight of the linear layer, where the suffix is exactly global average pooling, flattening
 /// and that layer.
 fn pooled_head(graph: &Graph, tap: ValueId, suffix: &[usize]) -> Option<ValueId> {
-    let &[pool, flatten, linear] = suffix else { return None };
+    let &[pool, flatten, linear] = suffix else {
+        return None;
+    };
     let [pool, flatten, linear] = [pool, flatten, linear].map(|index| &graph.nodes[index]);
     let names = [pool, flatten, linear].map(|node| node.operator.name());
     let chained = pool.reads().eq([tap])
         && flatten.reads().eq([pool.output])
         && linear.reads().next() == Some(flatten.output)
         && linear.output == graph.output;
-    let to_one = pool.operands.iter().any(|(_, operand)| matches!(operand, Operand::Ints(size) if size == &[1, 1]));
-    if names != ["aten::adaptive_avg_pool2d", "aten::flatten", "aten::linear"] || !chained || !to_one {
+    let to_one = pool
+        .operands
+        .iter()
+        .any(|(_, operand)| matches!(operand, Operand::Ints(size) if size == &[1, 1]));
+    if names != ["aten::adaptive_avg_pool2d", "aten::flatten", "aten::linear"]
+        || !chained
+        || !to_one
+    {
         return None;
     }
     linear.reads().nth(1)

@@ -33,9 +33,18 @@ pub enum FamilyError {
         "the {count} keys of the checkpoint do not look like a family that gradcam knows ({known}){looks_like}; \
          its first keys are {first}"
     )]
-    Unknown { count: usize, known: String, looks_like: String, first: String },
+    Unknown {
+        count: usize,
+        known: String,
+        looks_like: String,
+        first: String,
+    },
     #[error("the checkpoint looks like {family}, but {misfit}; {advice}")]
-    Misfit { family: String, misfit: String, advice: String },
+    Misfit {
+        family: String,
+        misfit: String,
+        advice: String,
+    },
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
@@ -50,7 +59,11 @@ struct Family {
     build: fn(Weights<'_>) -> Result<Network, FamilyError>,
 }
 
-const FAMILIES: &[Family] = &[Family { name: "ResNet", marker: resnet::MARKER, build: resnet::build }];
+const FAMILIES: &[Family] = &[Family {
+    name: "ResNet",
+    marker: resnet::MARKER,
+    build: resnet::build,
+}];
 
 /// Keys of families that are not built yet, for a message that helps.
 const STRANGERS: &[(&str, &str)] = &[
@@ -76,12 +89,16 @@ pub fn build(checkpoint: &Checkpoint) -> Result<Network, FamilyError> {
         }
     }
     let keys: Vec<&str> = checkpoint.keys().collect();
-    let stranger = STRANGERS.iter().find(|(part, _)| keys.iter().any(|key| key.contains(part)));
+    let stranger = STRANGERS
+        .iter()
+        .find(|(part, _)| keys.iter().any(|key| key.contains(part)));
     let known: Vec<_> = FAMILIES.iter().map(|family| family.name).collect();
     Err(FamilyError::Unknown {
         count: keys.len(),
         known: known.join(", "),
-        looks_like: stranger.map(|(_, name)| format!(", but like {name}")).unwrap_or_default(),
+        looks_like: stranger
+            .map(|(_, name)| format!(", but like {name}"))
+            .unwrap_or_default(),
         first: some(keys.iter().map(|key| crate::text::visible(key))),
     })
 }
@@ -119,7 +136,13 @@ struct Weights<'a> {
 
 impl<'a> Weights<'a> {
     fn new(checkpoint: &'a Checkpoint, prefix: String) -> Self {
-        Self { checkpoint, prefix, used: std::collections::HashSet::new(), missing: Vec::new(), reshaped: Vec::new() }
+        Self {
+            checkpoint,
+            prefix,
+            used: std::collections::HashSet::new(),
+            missing: Vec::new(),
+            reshaped: Vec::new(),
+        }
     }
 
     fn shape(&self, name: &str) -> Option<&[usize]> {
@@ -141,7 +164,8 @@ impl<'a> Weights<'a> {
                 Ok(tensor)
             }
             Some(found) => {
-                self.reshaped.push(format!("{key} (has {found:?}, needs {shape:?})"));
+                self.reshaped
+                    .push(format!("{key} (has {found:?}, needs {shape:?})"));
                 self.used.insert(key);
                 zeros(shape)
             }
@@ -161,7 +185,11 @@ impl<'a> Weights<'a> {
             .filter(|key| !key.ends_with("num_batches_tracked") && self.belongs(key))
             .map(str::to_owned)
             .collect();
-        let groups = [("missing", &self.missing), ("of another shape", &self.reshaped), ("unexpected", &unexpected)];
+        let groups = [
+            ("missing", &self.missing),
+            ("of another shape", &self.reshaped),
+            ("unexpected", &unexpected),
+        ];
         let parts: Vec<String> = groups
             .iter()
             .filter(|(_, keys)| !keys.is_empty())
@@ -178,13 +206,24 @@ impl<'a> Weights<'a> {
         } else {
             "save the whole model with torch.save(model.state_dict(), \"model.pth\") and check that it is this family"
         };
-        Err(FamilyError::Misfit { family: family.to_owned(), misfit: parts.join("; "), advice: advice.to_owned() })
+        Err(FamilyError::Misfit {
+            family: family.to_owned(),
+            misfit: parts.join("; "),
+            advice: advice.to_owned(),
+        })
     }
 
     /// Whether a key under an empty prefix is the network's: optimizer states and the like lie
     /// beside it in some checkpoints, and are nested deeper.
     fn belongs(&self, key: &str) -> bool {
-        const ASIDE: [&str; 6] = ["optimizer", "scheduler", "lr_scheduler", "scaler", "ema", "model_ema"];
+        const ASIDE: [&str; 6] = [
+            "optimizer",
+            "scheduler",
+            "lr_scheduler",
+            "scaler",
+            "ema",
+            "model_ema",
+        ];
         let own = key.strip_prefix(&self.prefix).unwrap_or(key);
         let first = own.split('.').next().unwrap_or(own);
         !ASIDE.contains(&first)
@@ -215,7 +254,10 @@ struct Conv {
 
 impl<'a> Assembler<'a> {
     fn new(weights: Weights<'a>) -> Self {
-        Self { builder: Builder::default(), weights }
+        Self {
+            builder: Builder::default(),
+            weights,
+        }
     }
 
     /// A convolution without bias that keeps the size but for its stride.
@@ -239,7 +281,12 @@ impl<'a> Assembler<'a> {
     }
 
     /// Batch normalization by the running statistics (Ioffe and Szegedy 2015, arXiv 1502.03167).
-    fn batch_norm(&mut self, name: &str, x: ValueId, channels: usize) -> Result<ValueId, FamilyError> {
+    fn batch_norm(
+        &mut self,
+        name: &str,
+        x: ValueId,
+        channels: usize,
+    ) -> Result<ValueId, FamilyError> {
         let mut operands = vec![("input", Operand::Value(x))];
         for part in ["weight", "bias", "running_mean", "running_var"] {
             let tensor = self.weights.take(&format!("{name}.{part}"), &[channels])?;
@@ -261,22 +308,46 @@ impl<'a> Assembler<'a> {
     }
 
     fn add(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, FamilyError> {
-        Ok(self.builder.call("add.Tensor", &[("self", Operand::Value(a)), ("other", Operand::Value(b))])?)
+        Ok(self.builder.call(
+            "add.Tensor",
+            &[("self", Operand::Value(a)), ("other", Operand::Value(b))],
+        )?)
     }
 
     /// Global average pooling, flattening, and a linear layer: logits.
-    fn pooled_linear(&mut self, name: &str, x: ValueId, c_in: usize, classes: usize) -> Result<ValueId, FamilyError> {
-        let pooled = self
-            .builder
-            .call("adaptive_avg_pool2d", &[("self", Operand::Value(x)), ("output_size", Operand::Ints(vec![1, 1]))])?;
-        let flat =
-            self.builder.call("flatten.using_ints", &[("self", Operand::Value(pooled)), ("start_dim", Operand::Int(1))])?;
-        let weight = self.weights.take(&format!("{name}.weight"), &[classes, c_in])?;
+    fn pooled_linear(
+        &mut self,
+        name: &str,
+        x: ValueId,
+        c_in: usize,
+        classes: usize,
+    ) -> Result<ValueId, FamilyError> {
+        let pooled = self.builder.call(
+            "adaptive_avg_pool2d",
+            &[
+                ("self", Operand::Value(x)),
+                ("output_size", Operand::Ints(vec![1, 1])),
+            ],
+        )?;
+        let flat = self.builder.call(
+            "flatten.using_ints",
+            &[
+                ("self", Operand::Value(pooled)),
+                ("start_dim", Operand::Int(1)),
+            ],
+        )?;
+        let weight = self
+            .weights
+            .take(&format!("{name}.weight"), &[classes, c_in])?;
         let bias = self.weights.take(&format!("{name}.bias"), &[classes])?;
         let (weight, bias) = (self.builder.constant(weight), self.builder.constant(bias));
         Ok(self.builder.call(
             "linear",
-            &[("input", Operand::Value(flat)), ("weight", Operand::Value(weight)), ("bias", Operand::Value(bias))],
+            &[
+                ("input", Operand::Value(flat)),
+                ("weight", Operand::Value(weight)),
+                ("bias", Operand::Value(bias)),
+            ],
         )?)
     }
 }

@@ -23,7 +23,12 @@ impl<K: Copy + Eq + Hash, V> Cache<K, V> {
     /// An empty cache for values of `limit` bytes in all.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { entries: HashMap::new(), limit, used: 0, clock: 0 }
+        Self {
+            entries: HashMap::new(),
+            limit,
+            used: 0,
+            clock: 0,
+        }
     }
 
     /// The value of a key, which counts as used now.
@@ -44,9 +49,21 @@ impl<K: Copy + Eq + Hash, V> Cache<K, V> {
         self.clock += 1;
         self.remove(key);
         self.used += bytes;
-        self.entries.insert(key, Entry { value, bytes, last_use: self.clock });
+        self.entries.insert(
+            key,
+            Entry {
+                value,
+                bytes,
+                last_use: self.clock,
+            },
+        );
         while self.used > self.limit && self.entries.len() > 1 {
-            let Some(oldest) = self.entries.iter().min_by_key(|(_, e)| e.last_use).map(|(k, _)| *k) else {
+            let Some(oldest) = self
+                .entries
+                .iter()
+                .min_by_key(|(_, e)| e.last_use)
+                .map(|(k, _)| *k)
+            else {
                 return;
             };
             self.remove(oldest);

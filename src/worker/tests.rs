@@ -24,12 +24,16 @@ impl Explain for Scripted {
     }
 
     fn show(&mut self, request: &Request) -> Result<Outcome, String> {
-        self.asked.send(format!("show {}", request.image.id.0)).unwrap();
+        self.asked
+            .send(format!("show {}", request.image.id.0))
+            .unwrap();
         Err("no picture in this test".to_owned())
     }
 
     fn save(&mut self, request: &Request, folder: &Path) -> Result<PathBuf, String> {
-        self.asked.send(format!("save {}", request.image.id.0)).unwrap();
+        self.asked
+            .send(format!("save {}", request.image.id.0))
+            .unwrap();
         Ok(folder.join("x.png"))
     }
 }
@@ -62,7 +66,10 @@ fn start() -> (Worker, Receiver<String>, Sender<()>) {
 }
 
 fn image(id: usize) -> ImageRef {
-    ImageRef { id: ImageId(id), path: Arc::from(Path::new("x.png")) }
+    ImageRef {
+        id: ImageId(id),
+        path: Arc::from(Path::new("x.png")),
+    }
 }
 
 fn request(id: usize, prepare: &[usize]) -> Request {
@@ -70,7 +77,11 @@ fn request(id: usize, prepare: &[usize]) -> Request {
         generation: Generation(id as u64),
         image: image(id),
         target: Target::Rank(1),
-        style: Style { view: View::Overlay, opacity: 0.5, colormap: Colormap::Jet },
+        style: Style {
+            view: View::Overlay,
+            opacity: 0.5,
+            colormap: Colormap::Jet,
+        },
         picture_size: PixelSize::new(8, 8),
         prepare: prepare.iter().copied().map(image).collect(),
     }
@@ -81,9 +92,22 @@ fn predictions_come_before_the_picture() {
     let (worker, _hears, leave) = start();
     leave.send(()).unwrap();
     worker.send(Job::Show(request(1, &[])));
-    assert!(matches!(heard(worker.replies()), Reply::Predicted { image: ImageId(1), .. }));
+    assert!(matches!(
+        heard(worker.replies()),
+        Reply::Predicted {
+            image: ImageId(1),
+            ..
+        }
+    ));
     let done = heard(worker.replies());
-    assert!(matches!(done, Reply::Done { generation: Generation(1), result: Err(_), .. }));
+    assert!(matches!(
+        done,
+        Reply::Done {
+            generation: Generation(1),
+            result: Err(_),
+            ..
+        }
+    ));
 }
 
 #[test]
@@ -92,7 +116,10 @@ fn the_newest_wish_wins_and_nothing_to_save_is_lost() {
     worker.send(Job::Show(request(1, &[5, 6])));
     assert_eq!(heard(&hears), "predict 1");
     worker.send(Job::Show(request(2, &[])));
-    worker.send(Job::Save { request: request(3, &[]), folder: PathBuf::from("out") });
+    worker.send(Job::Save {
+        request: request(3, &[]),
+        folder: PathBuf::from("out"),
+    });
     worker.send(Job::Show(request(4, &[])));
     for _ in 0..4 {
         leave.send(()).unwrap();
@@ -120,12 +147,22 @@ fn a_panic_in_one_image_is_a_reply_and_the_next_image_works() {
         leave.send(()).unwrap();
     }
     worker.send(Job::Show(request(13, &[])));
-    let Reply::Done { result: Err(reason), .. } = heard(worker.replies()) else {
+    let Reply::Done {
+        result: Err(reason),
+        ..
+    } = heard(worker.replies())
+    else {
         panic!("the reply should be an error");
     };
     assert_eq!(reason, "internal error, please report it: thirteen");
     worker.send(Job::Show(request(1, &[])));
-    assert!(matches!(heard(worker.replies()), Reply::Predicted { image: ImageId(1), .. }));
+    assert!(matches!(
+        heard(worker.replies()),
+        Reply::Predicted {
+            image: ImageId(1),
+            ..
+        }
+    ));
 }
 
 #[test]
@@ -136,7 +173,11 @@ fn an_image_prepared_ahead_that_cannot_be_read_says_why() {
     }
     worker.send(Job::Show(request(1, &[14])));
     let replies: Vec<_> = (0..3).map(|_| heard(worker.replies())).collect();
-    let Reply::Unreadable { image: ImageId(14), reason } = &replies[2] else {
+    let Reply::Unreadable {
+        image: ImageId(14),
+        reason,
+    } = &replies[2]
+    else {
         panic!("expected the reason, got {replies:?}");
     };
     assert_eq!(reason, "14.png: not an image");
@@ -144,8 +185,11 @@ fn an_image_prepared_ahead_that_cannot_be_read_says_why() {
 
 #[test]
 fn a_model_that_cannot_be_loaded_is_a_reply_and_dropping_the_worker_ends_it() {
-    let worker = Worker::start(|| Err::<(Scripted, ModelSummary), _>("x.pth: empty".to_owned())).unwrap();
-    assert!(matches!(heard(worker.replies()), Reply::Unavailable(reason) if reason == "x.pth: empty"));
+    let worker =
+        Worker::start(|| Err::<(Scripted, ModelSummary), _>("x.pth: empty".to_owned())).unwrap();
+    assert!(
+        matches!(heard(worker.replies()), Reply::Unavailable(reason) if reason == "x.pth: empty")
+    );
     worker.send(Job::Show(request(1, &[])));
     drop(worker);
 }

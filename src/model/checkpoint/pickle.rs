@@ -33,26 +33,47 @@ impl Archive {
         let tensors = reader.into_tensors();
         if tensors.is_empty() {
             let reason = "it holds no weights".to_owned();
-            return Err(CheckpointError::NotAModel { file: file.to_owned(), reason });
+            return Err(CheckpointError::NotAModel {
+                file: file.to_owned(),
+                reason,
+            });
         }
-        Ok(Self { file: file.to_owned(), tensors })
+        Ok(Self {
+            file: file.to_owned(),
+            tensors,
+        })
     }
 
     pub(super) fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
-        self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape().to_vec())).collect()
+        self.tensors
+            .iter()
+            .map(|(name, tensor)| (name.clone(), tensor.shape().to_vec()))
+            .collect()
     }
 
     pub(super) fn read(&self, key: &str) -> Result<Tensor, CheckpointError> {
-        let damaged = |reason: String| CheckpointError::Damaged { file: self.file.clone(), reason };
-        let stored = self.tensors.get(key).ok_or_else(|| damaged(format!("there is no weight {key}")))?;
+        let damaged = |reason: String| CheckpointError::Damaged {
+            file: self.file.clone(),
+            reason,
+        };
+        let stored = self
+            .tensors
+            .get(key)
+            .ok_or_else(|| damaged(format!("there is no weight {key}")))?;
         let kind = match stored.dtype() {
             DType::F16 => Kind::Half,
             DType::BF16 => Kind::BFloat16,
             DType::F32 => Kind::Float,
             DType::F64 => Kind::Double,
-            other => return Err(damaged(format!("the weight {key} has type {other:?}; gradcam reads floating point weights"))),
+            other => {
+                return Err(damaged(format!(
+                    "the weight {key} has type {other:?}; gradcam reads floating point weights"
+                )));
+            }
         };
-        let bytes = stored.read().map_err(|error| damaged(format!("the weight {key}: {error}")))?;
+        let bytes = stored
+            .read()
+            .map_err(|error| damaged(format!("the weight {key}: {error}")))?;
         super::tensor(&self.file, key, &bytes, stored.shape(), kind)
     }
 }

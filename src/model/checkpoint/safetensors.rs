@@ -25,10 +25,18 @@ pub(super) fn looks_like(start: &[u8]) -> bool {
 
 impl Archive {
     pub(super) fn new(file: &str, bytes: Cow<'static, [u8]>) -> Result<Self, CheckpointError> {
-        let damaged = |reason: String| CheckpointError::Damaged { file: file.to_owned(), reason };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let damaged = |reason: String| CheckpointError::Damaged {
+            file: file.to_owned(),
+            reason,
+        };
+        let (_, header) =
+            SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
         let metadata = header.metadata().clone().unwrap_or_default();
-        Ok(Self { file: file.to_owned(), bytes, metadata })
+        Ok(Self {
+            file: file.to_owned(),
+            bytes,
+            metadata,
+        })
     }
 
     pub(super) fn metadata(&self) -> HashMap<String, String> {
@@ -36,18 +44,28 @@ impl Archive {
     }
 
     pub(super) fn shapes(&self) -> Result<BTreeMap<String, Vec<usize>>, CheckpointError> {
-        Ok(self.open()?.iter().map(|(name, view)| (name.to_owned(), view.shape().to_vec())).collect())
+        Ok(self
+            .open()?
+            .iter()
+            .map(|(name, view)| (name.to_owned(), view.shape().to_vec()))
+            .collect())
     }
 
     pub(super) fn read(&self, key: &str) -> Result<Tensor, CheckpointError> {
         let archive = self.open()?;
-        let view = archive.tensor(key).map_err(|error| self.damaged(error.to_string()))?;
+        let view = archive
+            .tensor(key)
+            .map_err(|error| self.damaged(error.to_string()))?;
         let kind = match view.dtype() {
             Dtype::F16 => Kind::Half,
             Dtype::BF16 => Kind::BFloat16,
             Dtype::F32 => Kind::Float,
             Dtype::F64 => Kind::Double,
-            other => return Err(self.damaged(format!("the weight {key} has type {other:?}; gradcam reads F16, BF16, F32 and F64"))),
+            other => {
+                return Err(self.damaged(format!(
+                    "the weight {key} has type {other:?}; gradcam reads F16, BF16, F32 and F64"
+                )));
+            }
         };
         super::tensor(&self.file, key, view.data(), view.shape(), kind)
     }
@@ -57,6 +75,9 @@ impl Archive {
     }
 
     fn damaged(&self, reason: String) -> CheckpointError {
-        CheckpointError::Damaged { file: self.file.clone(), reason }
+        CheckpointError::Damaged {
+            file: self.file.clone(),
+            reason,
+        }
     }
 }

@@ -47,7 +47,17 @@ pub(super) fn build(weights: Weights<'_>) -> Result<Network, FamilyError> {
         let name = format!("layer{}", index + 1);
         for block in 0..stage.blocks {
             let stride = if index > 0 && block == 0 { 2 } else { 1 };
-            x = residual_block(&mut net, &format!("{name}.{block}"), x, &Shape { c_in, stride, stage, config: &config })?;
+            x = residual_block(
+                &mut net,
+                &format!("{name}.{block}"),
+                x,
+                &Shape {
+                    c_in,
+                    stride,
+                    stage,
+                    config: &config,
+                },
+            )?;
             c_in = stage.c_out;
         }
         net.builder.layer(name, x);
@@ -72,27 +82,47 @@ pub(super) fn build(weights: Weights<'_>) -> Result<Network, FamilyError> {
 impl Config {
     fn read(weights: &Weights<'_>) -> Self {
         let bottleneck = weights.has("layer1.0.conv3.weight");
-        let length = |name: &str, axis: usize| weights.shape(name).and_then(|shape| shape.get(axis)).copied();
+        let length = |name: &str, axis: usize| {
+            weights
+                .shape(name)
+                .and_then(|shape| shape.get(axis))
+                .copied()
+        };
         let last = if bottleneck { "conv3" } else { "conv2" };
         let stages = (1..)
             .take_while(|stage| weights.has(&format!("layer{stage}.0.conv1.weight")))
             .map(|stage| {
                 let first = format!("layer{stage}.0");
                 let width = length(&format!("{first}.conv1.weight"), 0).unwrap_or(64);
-                let per_group = length(&format!("{first}.conv2.weight"), 1).filter(|&n| n > 0).unwrap_or(width);
+                let per_group = length(&format!("{first}.conv2.weight"), 1)
+                    .filter(|&n| n > 0)
+                    .unwrap_or(width);
                 Stage {
-                    blocks: (0..).take_while(|b| weights.has(&format!("layer{stage}.{b}.conv1.weight"))).count(),
+                    blocks: (0..)
+                        .take_while(|b| weights.has(&format!("layer{stage}.{b}.conv1.weight")))
+                        .count(),
                     width,
                     c_out: length(&format!("{first}.{last}.weight"), 0).unwrap_or(width),
-                    groups: if bottleneck { (width / per_group).max(1) } else { 1 },
+                    groups: if bottleneck {
+                        (width / per_group).max(1)
+                    } else {
+                        1
+                    },
                 }
             })
             .collect();
-        let head = if weights.has("linear.weight") { "linear" } else { "fc" };
+        let head = if weights.has("linear.weight") {
+            "linear"
+        } else {
+            "fc"
+        };
         Self {
             bottleneck,
             stages,
-            stem: (length("conv1.weight", 0).unwrap_or(64), length("conv1.weight", 2).unwrap_or(7)),
+            stem: (
+                length("conv1.weight", 0).unwrap_or(64),
+                length("conv1.weight", 2).unwrap_or(7),
+            ),
             head,
             classes: length(&format!("{head}.weight"), 0).unwrap_or(1000),
         }
@@ -113,13 +143,22 @@ impl Config {
             (true, [3, 8, 36, 3]) => Some(152),
             _ => None,
         };
-        let (width, groups) = self.stages.first().map_or((0, 1), |stage| (stage.width, stage.groups));
+        let (width, groups) = self
+            .stages
+            .first()
+            .map_or((0, 1), |stage| (stage.width, stage.groups));
         match depth {
             Some(depth) if groups > 1 => format!("ResNeXt-{depth} {groups}x{}d", width / groups),
             Some(depth) if width == 64 => format!("ResNet-{depth}"),
-            Some(depth) if width % 64 == 0 && width > 64 => format!("Wide ResNet-{depth}-{}", width / 64),
+            Some(depth) if width % 64 == 0 && width > 64 => {
+                format!("Wide ResNet-{depth}-{}", width / 64)
+            }
             _ => {
-                let kind = if self.bottleneck { "Bottleneck" } else { "BasicBlock" };
+                let kind = if self.bottleneck {
+                    "Bottleneck"
+                } else {
+                    "BasicBlock"
+                };
                 let blocks: Vec<String> = blocks.iter().map(ToString::to_string).collect();
                 format!("ResNet ({kind} {})", blocks.join("-"))
             }
@@ -132,7 +171,17 @@ fn stem(net: &mut Assembler<'_>, config: &Config) -> Result<ValueId, FamilyError
     let (c_out, ksize) = config.stem;
     let stride = if config.small_images() { 1 } else { 2 };
     let input = net.builder.input();
-    let x = net.conv2d("conv1", input, Conv { c_in: 3, c_out, ksize, stride, groups: 1 })?;
+    let x = net.conv2d(
+        "conv1",
+        input,
+        Conv {
+            c_in: 3,
+            c_out,
+            ksize,
+            stride,
+            groups: 1,
+        },
+    )?;
     let x = net.batch_norm("bn1", x, c_out)?;
     let x = net.relu(x)?;
     net.builder.layer("relu", x);
@@ -160,20 +209,60 @@ struct Shape<'a> {
     config: &'a Config,
 }
 
-fn residual_block(net: &mut Assembler<'_>, name: &str, x: ValueId, shape: &Shape<'_>) -> Result<ValueId, FamilyError> {
-    let &Shape { c_in, stride, stage, config } = shape;
+fn residual_block(
+    net: &mut Assembler<'_>,
+    name: &str,
+    x: ValueId,
+    shape: &Shape<'_>,
+) -> Result<ValueId, FamilyError> {
+    let &Shape {
+        c_in,
+        stride,
+        stage,
+        config,
+    } = shape;
     let (width, c_out) = (stage.width, stage.c_out);
     // Kernel, channels in and out, stride and groups of each convolution of the branch.
     let convs = if config.bottleneck {
         vec![
-            Conv { c_in, c_out: width, ksize: 1, stride: 1, groups: 1 },
-            Conv { c_in: width, c_out: width, ksize: 3, stride, groups: stage.groups },
-            Conv { c_in: width, c_out, ksize: 1, stride: 1, groups: 1 },
+            Conv {
+                c_in,
+                c_out: width,
+                ksize: 1,
+                stride: 1,
+                groups: 1,
+            },
+            Conv {
+                c_in: width,
+                c_out: width,
+                ksize: 3,
+                stride,
+                groups: stage.groups,
+            },
+            Conv {
+                c_in: width,
+                c_out,
+                ksize: 1,
+                stride: 1,
+                groups: 1,
+            },
         ]
     } else {
         vec![
-            Conv { c_in, c_out: width, ksize: 3, stride, groups: 1 },
-            Conv { c_in: width, c_out, ksize: 3, stride: 1, groups: 1 },
+            Conv {
+                c_in,
+                c_out: width,
+                ksize: 3,
+                stride,
+                groups: 1,
+            },
+            Conv {
+                c_in: width,
+                c_out,
+                ksize: 3,
+                stride: 1,
+                groups: 1,
+            },
         ]
     };
     let last = convs.len();
@@ -185,9 +274,19 @@ fn residual_block(net: &mut Assembler<'_>, name: &str, x: ValueId, shape: &Shape
             branch = net.relu(branch)?;
         }
     }
-    let part = if net.weights.has(&format!("{name}.shortcut.0.weight")) { "shortcut" } else { "downsample" };
+    let part = if net.weights.has(&format!("{name}.shortcut.0.weight")) {
+        "shortcut"
+    } else {
+        "downsample"
+    };
     let shortcut = if stride != 1 || c_in != c_out {
-        let conv = Conv { c_in, c_out, ksize: 1, stride, groups: 1 };
+        let conv = Conv {
+            c_in,
+            c_out,
+            ksize: 1,
+            stride,
+            groups: 1,
+        };
         let projected = net.conv2d(&format!("{name}.{part}.0"), x, conv)?;
         let projected = net.batch_norm(&format!("{name}.{part}.1"), projected, c_out)?;
         net.builder.layer(format!("{name}.{part}"), projected);
