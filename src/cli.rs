@@ -1,2 +1,392 @@
-//! cli
+//! The command line: arguments and environment → plain settings. Nothing else reads either.
+
 pub mod explain;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::dataset::scan::ScanOptions;
+use crate::graphics::{Choice, Environment};
+use crate::model::device::DeviceChoice;
+use crate::model::recipe::{Interpolation, RecipeOverrides, Resize};
+use crate::model::{LoadOptions, ModelSource};
+use crate::picture::colormap::Colormap;
+use crate::picture::{Style, View};
+
+/// See what an image classifier looks at: top-5 predictions and the Grad-CAM overlay, in the terminal.
+#[derive(Debug, Parser)]
+#[command(name = "gradcam", version, args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Subcommands>,
+    #[command(flatten)]
+    open: OpenArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    /// Explain images without the interface: write heatmaps and overlays, print predictions
+    Explain(ExplainArguments),
+}
+
+#[derive(Debug, Args)]
+struct OpenArguments {
+    /// Folders, image files or patterns; the current folder without any
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    model: ModelArguments,
+    #[command(flatten)]
+    scan: ScanArguments,
+    #[command(flatten)]
+    style: StyleArguments,
+    /// Memory for results of images seen before and prepared ahead, in MiB
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    cache_mb: usize,
+    /// How pictures are put on the terminal: auto, sixel, iterm or blocks
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    graphics: Choice,
+    /// Folder that `s` saves pictures into
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    out: PathBuf,
+    /// Write messages of the program and of libtorch to this file
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct ExplainArguments {
+    /// Image files, folders or patterns
+    #[arg(value_name = "IMAGE", required_unless_present = "img_src")]
+    images: Vec<PathBuf>,
+    /// Another way to name an image
+    #[arg(long = "img_src", value_name = "FILE")]
+    img_src: Vec<PathBuf>,
+    /// Class to explain, by index or by name; can be given again
+    #[arg(long = "class", value_name = "N|NAME")]
+    classes: Vec<String>,
+    /// Explain the K best classes
+    #[arg(long, value_name = "K", conflicts_with = "classes", value_parser = clap::value_parser!(u32).range(1..))]
+    top: Option<u32>,
+    /// Folder for the pictures; made where it is missing
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    out: PathBuf,
+    /// Print one JSON object a line for each image, and nothing else
+    #[arg(long)]
+    json: bool,
+    /// Also write the map as .npy: at the input's size, and on the layer's grid before scaling
+    #[arg(long)]
+    raw: bool,
+    /// Print the overlay into the terminal
+    #[arg(long, conflicts_with = "json")]
+    show: bool,
+    #[command(flatten)]
+    model: ModelArguments,
+    #[command(flatten)]
+    scan: ScanArguments,
+    #[command(flatten)]
+    style: StyleArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Model")]
+struct ModelArguments {
+    /// Checkpoint: .safetensors, or a state dict in .pth or .pt; the bundled demo model without it
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Class names: one a line, or JSON
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Target layer by its dotted name, such as layer3.1.conv2; the last stage without it
+    #[arg(long, value_name = "NAME")]
+    layer: Option<String>,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: DeviceChoice,
+    /// Length of the shorter side after resizing, or none
+    #[arg(long, value_name = "N|none", value_parser = resize, conflicts_with = "squash", help_heading = "Preprocessing")]
+    resize: Option<Resize>,
+    /// Part in the center that is kept, or none
+    #[arg(long, value_name = "N|WxH|none", value_parser = crop, help_heading = "Preprocessing")]
+    crop: Option<Crop>,
+    /// Resize to this size, whatever the proportions
+    #[arg(long, value_name = "N|WxH", value_parser = squash, help_heading = "Preprocessing")]
+    squash: Option<Resize>,
+    /// Mean of each channel, of pixels in 0..1
+    #[arg(long, value_name = "R,G,B", value_parser = three, allow_hyphen_values = true, help_heading = "Preprocessing")]
+    mean: Option<Three>,
+    /// Standard deviation of each channel
+    #[arg(long, value_name = "R,G,B", value_parser = three, allow_hyphen_values = true, help_heading = "Preprocessing")]
+    std: Option<Three>,
+    /// Filter for resizing
+    #[arg(long, value_enum, value_name = "FILTER", help_heading = "Preprocessing")]
+    interpolation: Option<Interpolation>,
+    /// The model reads blue first, as OpenCV does
+    #[arg(long, help_heading = "Preprocessing")]
+    bgr: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Search")]
+struct ScanArguments {
+    /// Do not search folders inside folders
+    #[arg(long)]
+    no_recursive: bool,
+    /// Show hidden files and folders too
+    #[arg(long)]
+    hidden: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Drawing")]
+struct StyleArguments {
+    /// jet, turbo, viridis, inferno or grey
+    #[arg(long, value_name = "MAP", default_value = "jet")]
+    colormap: Colormap,
+    /// Weight of the heatmap in the overlay, 0 to 1
+    #[arg(long, value_name = "W", default_value = "0.5", value_parser = opacity)]
+    opacity: f32,
+}
+
+/// A crop, or explicitly none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Crop(Option<(u32, u32)>);
+
+/// A number for each channel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Three([f32; 3]);
+
+/// What the program is to do, checked and complete.
+#[derive(Debug)]
+pub enum Settings {
+    Open(OpenSettings),
+    Explain(ExplainSettings),
+}
+
+/// For the interface.
+#[derive(Debug)]
+pub struct OpenSettings {
+    pub paths: Vec<PathBuf>,
+    pub scan: ScanOptions,
+    pub model: ModelSource,
+    pub load: LoadOptions,
+    pub style: Style,
+    pub cache_bytes: usize,
+    pub graphics: Choice,
+    pub out: PathBuf,
+    pub log: Option<PathBuf>,
+    pub environment: Environment,
+}
+
+/// For `gradcam explain`.
+#[derive(Debug)]
+pub struct ExplainSettings {
+    pub images: Vec<PathBuf>,
+    pub scan: ScanOptions,
+    pub model: ModelSource,
+    pub load: LoadOptions,
+    pub style: Style,
+    pub classes: Classes,
+    pub out: PathBuf,
+    pub json: bool,
+    pub raw: bool,
+    pub show: bool,
+    pub environment: Environment,
+}
+
+/// Which classes are explained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Classes {
+    /// This many, best first.
+    Top(usize),
+    /// By index or by name.
+    Named(Vec<String>),
+}
+
+/// Reads the command line; prints help or a usage error and ends the program where that is all.
+#[must_use]
+pub fn parse() -> Settings {
+    Arguments::parse().settings(&environment())
+}
+
+/// The only place where the environment is read.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+fn environment() -> Environment {
+    Environment::from_lookup(|name| std::env::var(name).ok())
+}
+
+impl Arguments {
+    fn settings(self, environment: &Environment) -> Settings {
+        let environment = environment.clone();
+        match self.command {
+            None => {
+                let open = self.open;
+                let (model, load) = open.model.split();
+                Settings::Open(OpenSettings {
+                    paths: if open.paths.is_empty() { vec![PathBuf::from(".")] } else { open.paths },
+                    scan: open.scan.options(),
+                    model,
+                    load,
+                    style: open.style.style(),
+                    cache_bytes: open.cache_mb.saturating_mul(1 << 20),
+                    graphics: open.graphics,
+                    out: open.out,
+                    log: open.log,
+                    environment,
+                })
+            }
+            Some(Subcommands::Explain(explain)) => {
+                let (model, load) = explain.model.split();
+                Settings::Explain(ExplainSettings {
+                    images: [explain.images, explain.img_src].concat(),
+                    scan: explain.scan.options(),
+                    model,
+                    load,
+                    style: explain.style.style(),
+                    classes: if explain.classes.is_empty() {
+                        Classes::Top(explain.top.map_or(1, |top| top as usize))
+                    } else {
+                        Classes::Named(explain.classes)
+                    },
+                    out: explain.out,
+                    json: explain.json,
+                    raw: explain.raw,
+                    show: explain.show,
+                    environment,
+                })
+            }
+        }
+    }
+}
+
+impl ModelArguments {
+    fn split(self) -> (ModelSource, LoadOptions) {
+        let recipe = RecipeOverrides {
+            resize: self.resize.or(self.squash),
+            crop: self.crop.map(|crop| crop.0),
+            interpolation: self.interpolation,
+            mean: self.mean.map(|mean| mean.0),
+            std: self.std.map(|std| std.0),
+            bgr: self.bgr,
+        };
+        let source = self.model.map_or(ModelSource::Demo, ModelSource::File);
+        (source, LoadOptions { labels: self.labels, recipe, device: self.device, layer: self.layer })
+    }
+}
+
+impl ScanArguments {
+    fn options(&self) -> ScanOptions {
+        ScanOptions { recursive: !self.no_recursive, hidden: self.hidden }
+    }
+}
+
+impl StyleArguments {
+    fn style(&self) -> Style {
+        Style { view: View::Overlay, opacity: self.opacity, colormap: self.colormap }
+    }
+}
+
+fn side(text: &str) -> Result<u32, String> {
+    text.parse().ok().filter(|side| *side > 0).ok_or_else(|| format!("{text:?} is not a number of pixels"))
+}
+
+/// "224" is a square.
+fn size(text: &str) -> Result<(u32, u32), String> {
+    match text.split_once('x') {
+        Some((width, height)) => Ok((side(width)?, side(height)?)),
+        None => side(text).map(|side| (side, side)),
+    }
+}
+
+fn resize(text: &str) -> Result<Resize, String> {
+    if text == "none" { Ok(Resize::None) } else { side(text).map(Resize::ShorterSide) }
+}
+
+fn squash(text: &str) -> Result<Resize, String> {
+    size(text).map(|(width, height)| Resize::Squash(width, height))
+}
+
+fn crop(text: &str) -> Result<Crop, String> {
+    if text == "none" { Ok(Crop(None)) } else { size(text).map(|size| Crop(Some(size))) }
+}
+
+fn three(text: &str) -> Result<Three, String> {
+    let numbers: Vec<f32> =
+        text.split(',').map(|part| part.trim().parse().map_err(|_| format!("{part:?} is not a number"))).collect::<Result<_, _>>()?;
+    <[f32; 3]>::try_from(numbers).map(Three).map_err(|_| "expected three numbers, as in 0.485,0.456,0.406".to_owned())
+}
+
+fn opacity(text: &str) -> Result<f32, String> {
+    text.parse().ok().filter(|value| (0.0..=1.0).contains(value)).ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parsed(arguments: &str) -> Result<Settings, String> {
+        Arguments::try_parse_from(std::iter::once("gradcam").chain(arguments.split_whitespace()))
+            .map(|arguments| arguments.settings(&Environment::default()))
+            .map_err(|error| error.to_string())
+    }
+
+    fn opened(arguments: &str) -> OpenSettings {
+        match parsed(arguments) {
+            Ok(Settings::Open(settings)) => settings,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn explained(arguments: &str) -> ExplainSettings {
+        match parsed(arguments) {
+            Ok(Settings::Explain(settings)) => settings,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_path_the_current_folder_is_opened_with_the_demo_model() {
+        let settings = opened("");
+        assert_eq!(settings.paths, [PathBuf::from(".")]);
+        assert_eq!(settings.model, ModelSource::Demo);
+        assert!(settings.scan.recursive && !settings.scan.hidden);
+    }
+
+    #[test]
+    fn preprocessing_flags_become_changes_of_the_recipe() {
+        let recipe = opened("photos --resize 288 --crop 256x192 --mean 0,0,0 --std 1,1,1 --bgr --interpolation bicubic").load.recipe;
+        assert_eq!(recipe.resize, Some(Resize::ShorterSide(288)));
+        assert_eq!(recipe.crop, Some(Some((256, 192))));
+        assert_eq!((recipe.mean, recipe.std), (Some([0.0; 3]), Some([1.0; 3])));
+        assert!(recipe.bgr);
+        let recipe = opened("photos --squash 224 --crop none").load.recipe;
+        assert_eq!((recipe.resize, recipe.crop), (Some(Resize::Squash(224, 224)), Some(None)));
+    }
+
+    #[test]
+    fn explain_takes_the_seed_programs_way_to_name_an_image() {
+        let settings = explained("explain --img_src cat.jpg --class 3 --class tabby");
+        assert_eq!(settings.images, [PathBuf::from("cat.jpg")]);
+        assert_eq!(settings.classes, Classes::Named(vec!["3".to_owned(), "tabby".to_owned()]));
+        assert_eq!(explained("explain a.png --top 2").classes, Classes::Top(2));
+        assert_eq!(explained("explain a.png").classes, Classes::Top(1));
+    }
+
+    #[test]
+    fn nonsense_is_a_usage_error() {
+        for arguments in [
+            "explain", "explain a.png --top 0", "explain a.png --top 2 --class 1", "x --opacity 2", "x --mean 1,2",
+            "x --crop 0", "x --device gpu", "x --colormap rainbow", "x --graphics ascii", "x --resize 3 --squash 4",
+        ] {
+            assert!(parsed(arguments).is_err(), "{arguments}");
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! The images that were asked for: which files, in what order.
 
+pub mod scan;
+
 use std::path::Path;
 use std::sync::Arc;
 

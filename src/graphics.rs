@@ -1,1 +1,150 @@
-//! graphics
+//! Graphics: how a picture is put on a terminal. The only module that makes escape sequences.
+//!
+//! [`probe`] finds out what the terminal can do, without doing I/O itself. A protocol turns a
+//! picture and the cells it may cover into bytes ([`Encoded`]); half blocks are ordinary cells,
+//! which the interface draws itself.
+
+pub mod halfblocks;
+pub mod iterm2;
+pub mod probe;
+pub mod sequences;
+pub mod viuer;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use image::RgbImage;
+
+use crate::geometry::{CellSize, PixelSize};
+
+/// The way pictures take. Protocols that stack pictures by transparency would be another variant
+/// here, with a module of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Two pixels a cell, as colored text.
+    HalfBlocks,
+    /// DEC's bitmap graphics.
+    Sixel,
+    /// iTerm2's inline images.
+    Iterm2,
+}
+
+/// What the user asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// What the terminal can do best.
+    #[default]
+    Auto,
+    Use(Protocol),
+}
+
+/// What the terminal can do, and how that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    pub protocol: Protocol,
+    /// Pixels of one cell.
+    pub cell_px: PixelSize,
+    /// 24-bit colors; 256 otherwise.
+    pub true_color: bool,
+    /// Whether it speaks kitty's protocol; not used for pictures in the interface yet.
+    pub kitty: bool,
+    /// Whether tmux stands between.
+    pub tmux: bool,
+    /// Name and version, as the terminal gives them; empty where it does not.
+    pub brand: String,
+    /// Until the first answer; `None` where none came.
+    pub round_trip: Option<Duration>,
+    /// Why this protocol, in words.
+    pub reason: String,
+}
+
+/// The environment variables that say something about a terminal; only hints.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    pub term: String,
+    pub colorterm: String,
+    pub term_program: String,
+    pub lc_terminal: String,
+    pub tmux: bool,
+    pub ssh: bool,
+}
+
+/// A rectangle of cells that a picture covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    pub x: u16,
+    pub y: u16,
+    pub size: CellSize,
+}
+
+/// A picture ready to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    pub slot: Slot,
+    pub bytes: Arc<[u8]>,
+}
+
+impl Encoded {
+    /// The picture after the cells of another one have been erased.
+    #[must_use]
+    pub fn after_erasing(self, other: Option<Slot>) -> Self {
+        match other {
+            Some(other) => Self { bytes: [sequences::erased(other).as_slice(), &self.bytes].concat().into(), ..self },
+            None => self,
+        }
+    }
+}
+
+impl FromStr for Choice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "sixel" => Ok(Self::Use(Protocol::Sixel)),
+            "iterm" => Ok(Self::Use(Protocol::Iterm2)),
+            "blocks" => Ok(Self::Use(Protocol::HalfBlocks)),
+            _ => Err("expected auto, sixel, iterm or blocks".to_owned()),
+        }
+    }
+}
+
+impl Protocol {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HalfBlocks => "half blocks",
+            Self::Sixel => "Sixel",
+            Self::Iterm2 => "iTerm2",
+        }
+    }
+}
+
+impl Environment {
+    /// Reads the variables through `lookup`.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let text = |name: &str| lookup(name).unwrap_or_default();
+        Self {
+            term: text("TERM"),
+            colorterm: text("COLORTERM"),
+            term_program: text("TERM_PROGRAM"),
+            lc_terminal: text("LC_TERMINAL"),
+            tmux: lookup("TMUX").is_some_and(|value| !value.is_empty()),
+            ssh: lookup("SSH_CONNECTION").is_some_and(|value| !value.is_empty()),
+        }
+    }
+}
+
+/// Turns a picture into the bytes that show it in a slot. Half blocks have none: they are cells.
+///
+/// # Errors
+/// When the picture cannot be encoded; one sentence.
+pub fn encode(picture: &RgbImage, slot: Slot, protocol: Protocol, capture: &viuer::Capture) -> Result<Option<Encoded>, String> {
+    let body = match protocol {
+        Protocol::HalfBlocks => return Ok(None),
+        Protocol::Sixel => capture.sixel(picture)?,
+        Protocol::Iterm2 => iterm2::encode(picture, slot.size)?,
+    };
+    Ok(Some(Encoded { slot, bytes: sequences::placed(slot, &body).into() }))
+}

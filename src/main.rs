@@ -1,1 +1,35 @@
-fn main() {}
+//! The process: arguments in, exit code out. 0 ok, 1 runtime error, 2 usage error (clap's).
+#![expect(clippy::print_stderr, reason = "the one place where errors are printed")]
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use gradcam::app;
+use gradcam::cli::{self, Settings};
+
+fn main() -> ExitCode {
+    match run(cli::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gradcam: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether everything went well.
+fn run(settings: Settings) -> Result<bool> {
+    match settings {
+        Settings::Open(settings) => app::run(settings).map(|()| true),
+        Settings::Explain(settings) => cli::explain::run(&settings, &mut std::io::stdout().lock()),
+    }
+}
+
+/// The reader of the output has had enough, as `head` does.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

@@ -2,14 +2,9 @@
 
 pub mod colormap;
 pub mod decode;
+pub mod files;
 pub mod overlay;
 
-use std::io::{BufWriter, Write};
-use std::path::Path;
-
-use image::RgbImage;
-
-use crate::text::visible;
 use colormap::Colormap;
 
 /// Which parts of the explanation are drawn.
@@ -56,49 +51,4 @@ pub struct Style {
     /// Weight of the heatmap in the blend: 0 is the image alone, 1 the heatmap alone.
     pub opacity: f32,
     pub colormap: Colormap,
-}
-
-/// Writes a PNG file.
-///
-/// # Errors
-/// When the file cannot be written; the text names it.
-pub fn save_png(picture: &RgbImage, path: &Path) -> Result<(), String> {
-    write_whole(path, |file| {
-        let encoder = image::codecs::png::PngEncoder::new(file);
-        picture
-            .write_with_encoder(encoder)
-            .map_err(|error| error.to_string())
-    })
-}
-
-/// Writes a file so that it is there whole or not at all: aside first, then renamed.
-///
-/// # Errors
-/// When `write` fails or the file cannot be made; the text names it.
-pub fn write_whole(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), String>,
-) -> Result<(), String> {
-    let failed = |reason: String| {
-        format!(
-            "cannot write {}: {reason}",
-            visible(&path.display().to_string())
-        )
-    };
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".part");
-    let aside = Path::new(&aside);
-    let written = std::fs::File::create(aside)
-        .map_err(|error| error.to_string())
-        .and_then(|file| {
-            let mut file = BufWriter::new(file);
-            write(&mut file)?;
-            file.flush().map_err(|error| error.to_string())
-        })
-        .and_then(|()| std::fs::rename(aside, path).map_err(|error| error.to_string()));
-    written.map_err(|reason| {
-        // The reason is what matters; a part that cannot be removed changes nothing about it.
-        drop(std::fs::remove_file(aside));
-        failed(reason)
-    })
 }

@@ -1,1 +1,134 @@
-//! view
+//! View: draws the state. Changes nothing; says where a picture belongs.
+
+mod caption;
+mod help;
+mod list;
+mod picture;
+mod predictions;
+mod status;
+
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Rect};
+use ratatui::style::{Modifier, Style, Stylize};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
+use unicode_width::UnicodeWidthStr;
+
+use crate::app::layout::{SMALLEST, panes};
+use crate::app::state::{Mode, ModelState, State};
+use crate::graphics::Slot;
+
+/// Draws everything. Returns the cells that a picture is to cover, where one is shown by a
+/// graphics protocol.
+pub fn view(state: &State, frame: &mut Frame<'_>) -> Option<Slot> {
+    let Some(panes) = panes(state.size, state.full_screen) else {
+        too_small(state, frame);
+        return None;
+    };
+    if state.mode == Mode::Help {
+        help::draw(frame);
+        return None;
+    }
+    let slot = if let ModelState::Unavailable(reason) = &state.model {
+        let text = format!("The model cannot be used.\n\n{reason}\n\nq quits.");
+        sentence(frame, panes.picture, &text);
+        None
+    } else {
+        picture::draw(state, frame, panes.picture)
+    };
+    caption::draw(state, frame, panes.caption);
+    if !state.full_screen {
+        list::draw(state, frame, panes.list);
+        predictions::draw(state, frame, panes.predictions);
+        status::draw(state, frame, panes.status);
+        status::footer(state, frame, panes.footer);
+    }
+    slot
+}
+
+fn too_small(state: &State, frame: &mut Frame<'_>) {
+    let (needs, has) = (SMALLEST, state.size);
+    let text = format!(
+        "gradcam needs at least {}x{} cells; this terminal has {}x{}. q quits.",
+        needs.columns, needs.rows, has.columns, has.rows
+    );
+    frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), frame.area());
+}
+
+/// A text in the middle of a pane.
+fn sentence(frame: &mut Frame<'_>, area: Rect, text: &str) {
+    let width = area.width.saturating_sub(4).max(1);
+    let paragraph = Paragraph::new(text).wrap(Wrap { trim: true }).alignment(Alignment::Center);
+    let lines: u16 = text
+        .lines()
+        .map(|line| u16::try_from(line.width()).unwrap_or(u16::MAX).div_ceil(width).max(1))
+        .sum::<u16>()
+        .min(area.height);
+    let middle = Rect {
+        x: area.x + 2.min(area.width / 2),
+        y: area.y + (area.height - lines) / 2,
+        width: width.min(area.width),
+        height: (lines + 1).min(area.height),
+    };
+    frame.render_widget(paragraph, middle.intersection(area));
+}
+
+/// A pane's title: a word on a thin rule.
+fn title(frame: &mut Frame<'_>, area: Rect, left: &str, right: &str) {
+    let width = usize::from(area.width);
+    let right = if right.width() + left.width() + 4 <= width { right } else { "" };
+    let rule = width.saturating_sub(left.width() + right.width() + usize::from(!right.is_empty()) + 1);
+    let mut spans = vec![Span::from(left.to_owned()).bold(), Span::from(format!(" {}", "─".repeat(rule))).dim()];
+    if !right.is_empty() {
+        spans.push(Span::from(format!(" {right}")).dim());
+    }
+    frame.render_widget(Line::from(spans), Rect { height: 1.min(area.height), ..area });
+}
+
+/// The end of a text in this many columns, with a mark where something is left out before it. The
+/// end of a path says more than its beginning.
+fn tail(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut kept = Vec::new();
+    let mut used = 1;
+    for character in text.chars().rev() {
+        used += unicode_width::UnicodeWidthChar::width(character).unwrap_or(0);
+        if used > columns {
+            break;
+        }
+        kept.push(character);
+    }
+    std::iter::once('…').chain(kept.into_iter().rev()).collect()
+}
+
+/// The beginning of a text in this many columns, with a mark where something is left out after it.
+fn head(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut used = 1;
+    for character in text.chars() {
+        used += unicode_width::UnicodeWidthChar::width(character).unwrap_or(0);
+        if used > columns {
+            break;
+        }
+        kept.push(character);
+    }
+    kept + "…"
+}
+
+/// What is selected: visible without colors, too.
+fn chosen() -> Style {
+    Style::new().add_modifier(Modifier::REVERSED)
+}
+
+/// 0.9876 as "98.8 %".
+fn percent(probability: f32) -> String {
+    format!("{:.1} %", probability * 100.0)
+}
+
+#[cfg(test)]
+mod tests;

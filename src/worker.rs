@@ -64,8 +64,12 @@ impl Worker {
                         .work();
                     }
                 }
-                // The interface may be gone already; then nobody needs the reason.
-                Err(reason) => drop(reply_sender.send(Reply::Unavailable(reason))),
+                Err(reason) => {
+                    // The interface may be gone already; then nobody needs the reason.
+                    drop(reply_sender.send(Reply::Unavailable(reason)));
+                    // The channels stay open until it goes; there is nothing to do until then.
+                    job_receiver.iter().for_each(drop);
+                }
             }
         })?;
         Ok(Self {

@@ -1,1 +1,88 @@
-//! layout
+//! Layout: which pane gets which cells. Pure geometry, used by the reducer and by the view.
+
+use ratatui::layout::{Constraint, Layout, Rect};
+
+use crate::geometry::CellSize;
+
+/// Below this there is no room for a picture beside a list.
+pub const SMALLEST: CellSize = CellSize::new(60, 16);
+/// From this width on, the predictions have a column of their own.
+const WIDE: u16 = 100;
+/// Rows of the predictions: a title and five classes.
+const PREDICTION_ROWS: u16 = 6;
+
+/// Where everything is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Panes {
+    pub list: Rect,
+    pub picture: Rect,
+    /// What the picture shows, in words.
+    pub caption: Rect,
+    pub predictions: Rect,
+    pub status: Rect,
+    pub footer: Rect,
+}
+
+/// The panes of a terminal, or `None` where it is too small. `full_screen` gives the picture all
+/// but the caption.
+#[must_use]
+pub fn panes(size: CellSize, full_screen: bool) -> Option<Panes> {
+    if size.columns < SMALLEST.columns || size.rows < SMALLEST.rows {
+        return None;
+    }
+    let whole = Rect::new(0, 0, size.columns, size.rows);
+    if full_screen {
+        let [picture, caption] = Layout::vertical([Constraint::Fill(1), Constraint::Length(2)]).areas(whole);
+        return Some(Panes { list: Rect::ZERO, picture, caption, predictions: Rect::ZERO, status: Rect::ZERO, footer: Rect::ZERO });
+    }
+    let [body, status, footer] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(1), Constraint::Length(1)]).areas(whole);
+    let caption_rows = if size.rows >= 24 { 3 } else { 2 };
+    let (list, middle, predictions) = if size.columns >= WIDE {
+        let [list, middle, predictions] =
+            Layout::horizontal([Constraint::Percentage(26), Constraint::Fill(1), Constraint::Length(30)])
+                .spacing(1)
+                .areas(body);
+        (list, middle, predictions)
+    } else {
+        let [left, middle] = Layout::horizontal([Constraint::Length(28), Constraint::Fill(1)]).spacing(1).areas(body);
+        let [list, predictions] =
+            Layout::vertical([Constraint::Fill(1), Constraint::Length(PREDICTION_ROWS)]).areas(left);
+        (list, middle, predictions)
+    };
+    let [picture, caption] = Layout::vertical([Constraint::Fill(1), Constraint::Length(caption_rows)]).areas(middle);
+    Some(Panes { list, picture, caption, predictions, status, footer })
+}
+
+/// Rows of the list below its title.
+#[must_use]
+pub fn list_rows(list: Rect) -> usize {
+    usize::from(list.height.saturating_sub(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panes_never_overlap_and_stay_on_the_screen() {
+        for columns in (60..200).step_by(7) {
+            for rows in (16..70).step_by(5) {
+                let size = CellSize::new(columns, rows);
+                let panes = panes(size, false).unwrap();
+                let all = [panes.list, panes.picture, panes.caption, panes.predictions, panes.status, panes.footer];
+                for (index, a) in all.iter().enumerate() {
+                    assert!(a.area() > 0 && a.right() <= columns && a.bottom() <= rows, "{size:?} {a:?}");
+                    assert!(all.iter().skip(index + 1).all(|b| !a.intersects(*b)), "{size:?}");
+                }
+                assert!(panes.picture.width >= 30 && panes.picture.height >= 10, "{size:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_is_too_small_has_no_panes() {
+        assert_eq!(panes(CellSize::new(59, 16), false), None);
+        assert_eq!(panes(CellSize::new(60, 15), true), None);
+    }
+}

@@ -1,1 +1,387 @@
-//! update
+//! Update: what an event changes, and what is to be done about it.
+//!
+//! No I/O, no clock, no thread: the same events give the same effects. One request is under way at
+//! most; while it is, newer wishes overwrite each other, and the last one is sent when it is done.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::{Position, Rect};
+
+use super::event::{Effect, Event};
+use super::layout::{list_rows, panes};
+use super::state::{Mode, ModelState, Order, State};
+use crate::dataset::ImageId;
+use crate::geometry::CellSize;
+use crate::job::{Generation, ImageRef, Job, Outcome, Reply, Request, Target};
+use crate::keymap::{Command, lookup};
+use crate::terminal::Input;
+
+/// How much a key changes the opacity.
+const OPACITY_STEP: f32 = 0.1;
+/// Rows that one click of the wheel moves.
+const WHEEL: isize = 3;
+/// Images prepared ahead, beside the neighbours: those whose predictions the list lacks.
+const AHEAD: usize = 12;
+
+/// Takes one event.
+pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
+    let mut effects = match event {
+        Event::Input(input) => on_input(state, input),
+        Event::Reply(reply) => on_reply(state, reply),
+    };
+    effects.extend(pump(state));
+    effects
+}
+
+fn on_input(state: &mut State, input: Input) -> Vec<Effect> {
+    match input {
+        Input::Key(key) => on_key(state, key),
+        Input::Mouse(mouse) => on_mouse(state, mouse),
+        Input::Paste(text) => {
+            if state.mode == Mode::Filter {
+                state.filter.extend(text.chars().filter(|character| !character.is_control()));
+                requeue(state);
+            }
+            Vec::new()
+        }
+        Input::Resize(size) => {
+            on_resize(state, size);
+            vec![Effect::Redraw]
+        }
+        Input::Resumed => vec![Effect::Redraw],
+        Input::Closed => vec![Effect::Quit],
+    }
+}
+
+fn on_resize(state: &mut State, size: CellSize) {
+    if state.size != size {
+        state.size = size;
+        follow_selection(state);
+        wish(state);
+    }
+}
+
+fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    state.message.clear();
+    let quits = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+    match state.mode {
+        Mode::Filter if !quits => {
+            on_filter_key(state, key);
+            Vec::new()
+        }
+        Mode::Help if lookup(&key) != Some(Command::Quit) => {
+            state.mode = Mode::Browse;
+            vec![Effect::Redraw]
+        }
+        _ => lookup(&key).map_or_else(Vec::new, |command| run(state, command)),
+    }
+}
+
+fn on_filter_key(state: &mut State, key: KeyEvent) {
+    match key.code {
+        KeyCode::Enter => state.mode = Mode::Browse,
+        KeyCode::Esc => {
+            state.mode = Mode::Browse;
+            state.filter.clear();
+            requeue(state);
+        }
+        KeyCode::Backspace => {
+            state.filter.pop();
+            requeue(state);
+        }
+        KeyCode::Down => step(state, 1),
+        KeyCode::Up => step(state, -1),
+        KeyCode::Char(character) if !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) => {
+            state.filter.push(character);
+            requeue(state);
+        }
+        _ => {}
+    }
+}
+
+fn run(state: &mut State, command: Command) -> Vec<Effect> {
+    let page = panes(state.size, false).map_or(1, |panes| list_rows(panes.list)).max(1).cast_signed();
+    match command {
+        Command::NextImage => step(state, 1),
+        Command::PreviousImage => step(state, -1),
+        Command::FirstImage => select(state, 0),
+        Command::LastImage => select(state, usize::MAX),
+        Command::HalfPageDown => step(state, (page / 2).max(1)),
+        Command::HalfPageUp => step(state, -(page / 2).max(1)),
+        Command::PageDown => step(state, page),
+        Command::PageUp => step(state, -page),
+        Command::Filter => state.mode = Mode::Filter,
+        Command::NextOrder => {
+            state.order = state.order.next();
+            state.message = format!("order: {}", state.order.name());
+            requeue(state);
+        }
+        Command::TargetRank(rank) => target_rank(state, usize::from(rank)),
+        Command::NextTarget => turn_target(state, 1),
+        Command::PreviousTarget => turn_target(state, -1),
+        Command::NextView => {
+            state.style.view = state.style.view.next();
+            wish(state);
+        }
+        Command::MoreOpacity => opacity(state, OPACITY_STEP),
+        Command::LessOpacity => opacity(state, -OPACITY_STEP),
+        Command::NextColormap => {
+            state.style.colormap = state.style.colormap.next();
+            wish(state);
+        }
+        Command::FullScreen => {
+            state.full_screen = !state.full_screen;
+            follow_selection(state);
+            wish(state);
+            return vec![Effect::Redraw];
+        }
+        Command::Save => return save(state),
+        Command::CopyPath => return copy_path(state),
+        Command::Help => {
+            state.mode = Mode::Help;
+            return vec![Effect::Redraw];
+        }
+        Command::Redraw => return vec![Effect::Redraw],
+        Command::Back => {
+            if state.full_screen {
+                return run(state, Command::FullScreen);
+            }
+            if !state.filter.is_empty() {
+                state.filter.clear();
+                requeue(state);
+            }
+        }
+        Command::Suspend => return vec![Effect::Suspend],
+        Command::Quit => return vec![Effect::Quit],
+    }
+    Vec::new()
+}
+
+fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
+    if state.mode == Mode::Help {
+        if matches!(mouse.kind, MouseEventKind::Down(_)) {
+            state.mode = Mode::Browse;
+            return vec![Effect::Redraw];
+        }
+        return Vec::new();
+    }
+    let at = Position::new(mouse.column, mouse.row);
+    match mouse.kind {
+        MouseEventKind::ScrollDown => step(state, WHEEL),
+        MouseEventKind::ScrollUp => step(state, -WHEEL),
+        MouseEventKind::Down(MouseButton::Left) => {
+            let Some(panes) = panes(state.size, state.full_screen) else { return Vec::new() };
+            if let Some(row) = row_below_title(panes.list, at) {
+                let place = state.scroll + row;
+                if place < state.queue.len() {
+                    select(state, place);
+                }
+            } else if let Some(row) = row_below_title(panes.predictions, at) {
+                target_rank(state, row + 1);
+            }
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// Which row of a pane was clicked, not counting its title.
+fn row_below_title(pane: Rect, at: Position) -> Option<usize> {
+    pane.contains(at).then(|| usize::from(at.y - pane.y)).and_then(|row| row.checked_sub(1))
+}
+
+fn step(state: &mut State, rows: isize) {
+    select(state, state.selected.saturating_add_signed(rows));
+}
+
+/// Selects a place in the queue, or the last one beyond its end. Another image starts with its top
+/// prediction.
+fn select(state: &mut State, place: usize) {
+    let place = place.min(state.queue.len().saturating_sub(1));
+    if place != state.selected {
+        state.selected = place;
+        state.target = Target::Rank(1);
+        follow_selection(state);
+        wish(state);
+    }
+}
+
+/// Scrolls so that the selection is on the screen.
+fn follow_selection(state: &mut State) {
+    let rows = panes(state.size, false).map_or(1, |panes| list_rows(panes.list)).max(1);
+    let last = state.queue.len().saturating_sub(rows);
+    state.scroll = state.scroll.clamp((state.selected + 1).saturating_sub(rows), state.selected).min(last);
+}
+
+/// Filters and sorts again. The current image stays selected where it is still there.
+fn requeue(state: &mut State) {
+    let current = state.current().map(|image| image.id);
+    let wanted = state.filter.to_lowercase();
+    let mut queue: Vec<ImageId> = state
+        .images
+        .iter()
+        .filter(|image| image.name.to_lowercase().contains(&wanted))
+        .map(|image| image.id)
+        .collect();
+    let best = |id: &ImageId| state.predictions.get(id).and_then(|predictions| predictions.first());
+    match state.order {
+        Order::Name => {}
+        Order::Reverse => queue.reverse(),
+        Order::Class => queue.sort_by_key(|id| best(id).map_or((true, ""), |first| (false, first.label.as_str()))),
+        Order::Doubtful => queue.sort_by(|a, b| {
+            let doubt = |id| best(id).map_or(f32::INFINITY, |first| first.probability);
+            doubt(a).total_cmp(&doubt(b))
+        }),
+    }
+    let place = current.and_then(|id| queue.iter().position(|other| *other == id));
+    state.queue = queue;
+    state.selected = place.unwrap_or(0);
+    follow_selection(state);
+    if place.is_none() {
+        state.target = Target::Rank(1);
+        wish(state);
+    }
+}
+
+fn target_rank(state: &mut State, rank: usize) {
+    let classes = state.summary().map_or(usize::MAX, |summary| summary.classes);
+    if rank > classes {
+        state.message = format!("the model has {classes} classes");
+    } else if rank <= 5 && state.target != Target::Rank(rank) {
+        state.target = Target::Rank(rank);
+        wish(state);
+    }
+}
+
+/// The next or previous of the best five classes, around the end.
+fn turn_target(state: &mut State, by: isize) {
+    let count = state.summary().map_or(5, |summary| summary.classes.clamp(1, 5));
+    let Target::Rank(rank) = state.target else { return };
+    let turned = (rank - 1).cast_signed() + by;
+    target_rank(state, turned.rem_euclid(count.cast_signed()).cast_unsigned() + 1);
+}
+
+fn opacity(state: &mut State, by: f32) {
+    let changed = ((state.style.opacity + by) * 10.0).round() / 10.0;
+    state.style.opacity = changed.clamp(0.0, 1.0);
+    state.message = format!("opacity {:.0} %", state.style.opacity * 100.0);
+    wish(state);
+}
+
+fn save(state: &mut State) -> Vec<Effect> {
+    match request(state) {
+        Some(request) if state.summary().is_some() => {
+            state.message = "saving…".to_owned();
+            vec![Effect::Send(Job::Save { request, folder: state.out.clone() })]
+        }
+        _ => {
+            state.message = "there is no picture to save".to_owned();
+            Vec::new()
+        }
+    }
+}
+
+fn copy_path(state: &mut State) -> Vec<Effect> {
+    let Some(path) = state.current().map(|image| image.path.to_string_lossy().into_owned()) else {
+        return Vec::new();
+    };
+    state.message = "path copied, if the terminal allows it".to_owned();
+    vec![Effect::Copy(path)]
+}
+
+fn on_reply(state: &mut State, reply: Reply) -> Vec<Effect> {
+    match reply {
+        Reply::Ready(summary) => {
+            state.model = ModelState::Ready(summary);
+            wish(state);
+        }
+        Reply::Unavailable(reason) => state.model = ModelState::Unavailable(reason),
+        Reply::Predicted { image, predictions } => {
+            state.unreadable.remove(&image);
+            state.predictions.insert(image, predictions);
+        }
+        Reply::Unreadable { image, reason } => {
+            state.unreadable.insert(image, reason);
+        }
+        Reply::Done { generation, image, result } => on_done(state, generation, image, result),
+        Reply::Saved(Ok(path)) => state.message = format!("saved {}", crate::text::visible(&path.to_string_lossy())),
+        Reply::Saved(Err(reason)) => state.message = reason,
+    }
+    Vec::new()
+}
+
+fn on_done(state: &mut State, generation: Generation, image: ImageId, result: Result<Outcome, String>) {
+    if state.asked.in_flight == Some(generation) {
+        state.asked.in_flight = None;
+    }
+    if let Err(reason) = &result
+        && !state.predictions.contains_key(&image)
+    {
+        state.unreadable.insert(image, reason.clone());
+    }
+    if generation != state.asked.latest {
+        return;
+    }
+    match result {
+        Ok(outcome) => {
+            state.failure = None;
+            state.shown = Some(outcome);
+        }
+        Err(reason) => {
+            state.shown = None;
+            state.failure = Some((image, reason));
+        }
+    }
+}
+
+/// The user wants another picture than the one that was asked for.
+fn wish(state: &mut State) {
+    state.asked.latest.0 += 1;
+    state.asked.wanted = true;
+}
+
+/// Sends the newest wish if nothing is under way.
+fn pump(state: &mut State) -> Option<Effect> {
+    if !state.asked.wanted || state.asked.in_flight.is_some() || state.summary().is_none() {
+        return None;
+    }
+    state.asked.wanted = false;
+    let Some(request) = request(state) else {
+        state.shown = None;
+        state.failure = None;
+        return None;
+    };
+    state.asked.in_flight = Some(request.generation);
+    Some(Effect::Send(Job::Show(request)))
+}
+
+/// The whole picture that is wanted now.
+fn request(state: &State) -> Option<Request> {
+    let reference = |id: &ImageId| ImageRef { id: *id, path: state.image(*id).path.clone() };
+    let current = state.queue.get(state.selected)?;
+    Some(Request {
+        generation: state.asked.latest,
+        image: reference(current),
+        target: state.target,
+        style: state.style,
+        picture_size: state.picture_size(),
+        prepare: ahead(state).iter().map(reference).collect(),
+    })
+}
+
+/// The neighbours of the selection, then the rows on the screen without predictions.
+fn ahead(state: &State) -> Vec<ImageId> {
+    let near = [1_isize, -1, 2].into_iter().filter_map(|by| state.selected.checked_add_signed(by));
+    let mut images: Vec<ImageId> = near.filter_map(|place| state.queue.get(place)).copied().collect();
+    let rows = panes(state.size, false).map_or(0, |panes| list_rows(panes.list));
+    let on_screen = state.queue.iter().skip(state.scroll).take(rows);
+    let known = |id: &&ImageId| !state.predictions.contains_key(id) && !state.unreadable.contains_key(id);
+    for id in on_screen.filter(known).take(AHEAD) {
+        if !images.contains(id) && state.queue.get(state.selected) != Some(id) {
+            images.push(*id);
+        }
+    }
+    images
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use crate::geometry::{InputGeometry, PixelSize, resample};
 use crate::heatmap::{Grid, Heatmap, MapState};
 
 /// Pixels between panels that stand side by side.
-const GAP: u32 = 4;
+pub const GAP: u32 = 4;
 /// Brightness of what the network did not see.
 const UNSEEN: f32 = 0.4;
 

@@ -1,0 +1,143 @@
+//! The terminal's settings, and giving them back on every way out.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::thread::Builder;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+use rustix::termios::Termios;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+
+use super::{CellSize, Input, OptionalActions, PixelSize, WindowSize, tcgetattr, tcgetwinsize, tcsetattr};
+use crate::graphics::sequences::{ENTER, LEAVE};
+use crate::worker::THREAD_NAME;
+
+/// A chunk is written under the lock; a slow line holds it no longer than this many bytes take.
+const CHUNK: usize = 4096;
+/// How long restoring waits for a write that is stuck on a dead line.
+const STUCK: Duration = Duration::from_millis(300);
+
+/// The terminal's device, with its settings from before.
+#[derive(Debug)]
+pub(super) struct Tty {
+    /// A descriptor for asking, beside the one that is locked for writing.
+    device: File,
+    output: Mutex<File>,
+    before: Termios,
+    /// Whether the alternate screen is ours. Nothing is written while it is not.
+    entered: AtomicBool,
+    raw: AtomicBool,
+}
+
+impl Tty {
+    pub(super) fn new(device: File) -> std::io::Result<Self> {
+        let before = tcgetattr(&device)?;
+        let output = Mutex::new(device.try_clone()?);
+        Ok(Self { device, output, before, entered: AtomicBool::new(false), raw: AtomicBool::new(false) })
+    }
+
+    /// Keys come one by one, without echo, and Ctrl-C is a key.
+    pub(super) fn enter_raw(&self) -> std::io::Result<()> {
+        let mut raw = self.before.clone();
+        raw.make_raw();
+        self.raw.store(true, Ordering::SeqCst);
+        Ok(tcsetattr(&self.device, OptionalActions::Now, &raw)?)
+    }
+
+    pub(super) fn enter_screen(&self) -> std::io::Result<()> {
+        self.entered.store(true, Ordering::SeqCst);
+        self.write(ENTER.as_bytes())
+    }
+
+    /// Writes now; for the time before and after the writer's thread.
+    pub(super) fn write(&self, bytes: &[u8]) -> std::io::Result<()> {
+        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        output.write_all(bytes)?;
+        output.flush()
+    }
+
+    /// Writes in chunks as long as the screen is ours; returns whether it still was at the end.
+    pub(super) fn write_owned(&self, bytes: &[u8]) -> std::io::Result<bool> {
+        for chunk in bytes.chunks(CHUNK) {
+            let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+            if !self.entered.load(Ordering::SeqCst) {
+                return Ok(false);
+            }
+            output.write_all(chunk)?;
+        }
+        Ok(true)
+    }
+
+    pub(super) fn window(&self) -> WindowSize {
+        tcgetwinsize(&self.device).map_or_else(
+            |_| WindowSize::default(),
+            |size| WindowSize {
+                cells: CellSize::new(size.ws_col, size.ws_row),
+                pixels: PixelSize::new(size.ws_xpixel.into(), size.ws_ypixel.into()),
+            },
+        )
+    }
+
+    /// Gives the terminal back. Does nothing the second time.
+    pub(super) fn restore(&self) {
+        if self.entered.swap(false, Ordering::SeqCst) {
+            let start = Instant::now();
+            loop {
+                match self.output.try_lock() {
+                    Ok(mut output) => break drop(output.write_all(LEAVE.as_bytes())),
+                    Err(TryLockError::Poisoned(output)) => break drop(output.into_inner().write_all(LEAVE.as_bytes())),
+                    Err(TryLockError::WouldBlock) if start.elapsed() > STUCK => break,
+                    Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+                }
+            }
+        }
+        if self.raw.swap(false, Ordering::SeqCst) {
+            // Nothing can be done about a terminal that is gone.
+            drop(tcsetattr(&self.device, OptionalActions::Now, &self.before));
+        }
+    }
+}
+
+/// A panic gives the terminal back before its message is printed. A panic on the worker's thread is
+/// caught there, and only logged.
+pub(super) fn on_panic(tty: &Arc<Tty>) {
+    let tty = Arc::clone(tty);
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() == Some(THREAD_NAME) {
+            log::error!("{panic}");
+            return;
+        }
+        tty.restore();
+        // Standard error is the log by now; the message belongs on the terminal.
+        drop(rustix::stdio::dup2_stderr(&tty.device));
+        before(panic);
+    }));
+}
+
+/// A thread that ends the program by SIGTERM, SIGHUP and SIGINT, and stops it by SIGTSTP, with the
+/// terminal given back first.
+pub(super) fn on_signals(tty: &Arc<Tty>, input: Sender<Input>) -> std::io::Result<()> {
+    let tty = Arc::clone(tty);
+    let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP])?;
+    Builder::new().name("signals".to_owned()).spawn(move || {
+        for signal in &mut signals {
+            let screen = tty.entered.load(Ordering::SeqCst);
+            tty.restore();
+            if let Err(error) = emulate_default_handler(signal) {
+                log::error!("signal {signal}: {error}");
+            }
+            // Only a stopped program gets here, when it goes on.
+            let back = tty.enter_raw().and_then(|()| if screen { tty.enter_screen() } else { Ok(()) });
+            if back.is_err() || input.send(Input::Resumed).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(())
+}

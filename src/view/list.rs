@@ -1,0 +1,39 @@
+//! The list of images, with the top prediction beside each as it becomes known.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Stylize;
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+use super::{chosen, head, tail, title};
+use crate::app::layout::list_rows;
+use crate::app::state::State;
+use crate::dataset::ImageId;
+
+pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
+    let place = if state.queue.is_empty() { 0 } else { state.selected + 1 };
+    title(frame, area, "Images", &format!("{place}/{}", state.queue.len()));
+    let rows = state.queue.iter().enumerate().skip(state.scroll).take(list_rows(area));
+    for (row, (place, id)) in (1_u16..).zip(rows) {
+        let line = line(state, *id, place == state.selected, usize::from(area.width));
+        frame.render_widget(line, Rect { y: area.y + row, height: 1, ..area });
+    }
+}
+
+fn line(state: &State, id: ImageId, selected: bool, width: usize) -> Line<'static> {
+    let answer = match (state.predictions.get(&id).and_then(|found| found.first()), state.unreadable.get(&id)) {
+        (Some(first), _) => format!("{} {:3.0}%", head(&first.label, width * 2 / 5), first.probability * 100.0),
+        (None, Some(_)) => "! unreadable".to_owned(),
+        (None, None) => String::new(),
+    };
+    let name_width = width.saturating_sub(answer.width() + 3);
+    let name = tail(&state.image(id).name, name_width);
+    let gap = name_width.saturating_sub(name.width()) + 1;
+    let marker = if selected { "▸ " } else { "  " };
+    let line = Line::from(vec![
+        Span::from(format!("{marker}{name}{}", " ".repeat(gap))),
+        if selected { Span::from(answer) } else { Span::from(answer).dim() },
+    ]);
+    if selected { line.style(chosen()) } else { line }
+}

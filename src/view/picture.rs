@@ -1,0 +1,85 @@
+//! The picture, or why there is none.
+
+use image::{Rgb, RgbImage};
+use ratatui::Frame;
+use ratatui::buffer::CellDiffOption;
+use ratatui::layout::Rect;
+use ratatui::style::Color;
+
+use super::sentence;
+use crate::app::state::{ModelState, State};
+use crate::geometry::{CellSize, PixelSize};
+use crate::graphics::halfblocks::{GLYPH, nearest_of_256, rows};
+use crate::graphics::{Protocol, Slot};
+
+pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) -> Option<Slot> {
+    let Some(current) = state.current() else {
+        let text = if state.images.is_empty() {
+            "There are no images.".to_owned()
+        } else {
+            format!("No image has {:?} in its name. Esc clears the filter.", state.filter)
+        };
+        sentence(frame, area, &text);
+        return None;
+    };
+    if let Some((image, reason)) = &state.failure
+        && *image == current.id
+    {
+        sentence(frame, area, reason);
+        return None;
+    }
+    let Some(shown) = &state.shown else {
+        let text = match &state.model {
+            ModelState::Loading => "loading the model…",
+            _ => "…",
+        };
+        sentence(frame, area, text);
+        return None;
+    };
+    if state.capabilities.protocol == Protocol::HalfBlocks {
+        blocks(frame, area, &shown.picture, state.capabilities.true_color);
+        return None;
+    }
+    let slot = centered(area, &shown.picture, state.capabilities.cell_px);
+    cover(frame, slot);
+    Some(slot)
+}
+
+/// The cells in the middle of the pane that hold the picture.
+fn centered(area: Rect, picture: &RgbImage, cell_px: PixelSize) -> Slot {
+    let cells = |pixels: u32, cell: u32, bound: u16| {
+        u16::try_from(pixels.div_ceil(cell.max(1))).unwrap_or(u16::MAX).clamp(1, bound.max(1))
+    };
+    let columns = cells(picture.width(), cell_px.width, area.width);
+    let rows = cells(picture.height(), cell_px.height, area.height);
+    Slot {
+        x: area.x + (area.width - columns) / 2,
+        y: area.y + (area.height - rows) / 2,
+        size: CellSize::new(columns, rows),
+    }
+}
+
+/// Keeps ratatui off the cells that the picture covers.
+fn cover(frame: &mut Frame<'_>, slot: Slot) {
+    let area = Rect::new(slot.x, slot.y, slot.size.columns, slot.size.rows).intersection(frame.area());
+    for position in area.positions() {
+        frame.buffer_mut()[position].set_diff_option(CellDiffOption::Skip);
+    }
+}
+
+fn blocks(frame: &mut Frame<'_>, area: Rect, picture: &RgbImage, true_color: bool) {
+    let slot = centered(area, picture, PixelSize::new(1, 2));
+    let color = |Rgb([r, g, b]): Rgb<u8>| {
+        if true_color { Color::Rgb(r, g, b) } else { Color::Indexed(nearest_of_256(Rgb([r, g, b]))) }
+    };
+    let buffer = frame.buffer_mut();
+    for (y, row) in (slot.y..slot.y + slot.size.rows).zip(rows(picture)) {
+        for (x, (upper, lower)) in (slot.x..slot.x + slot.size.columns).zip(row) {
+            let cell = &mut buffer[(x, y)];
+            cell.set_symbol(GLYPH).set_fg(color(upper));
+            if let Some(lower) = lower {
+                cell.set_bg(color(lower));
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The status line and the footer of keys.
+
+use std::time::Duration;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Stylize;
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+use super::head;
+use crate::app::state::{Mode, ModelState, State};
+use crate::keymap::BINDINGS;
+use crate::text::count;
+
+pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
+    let width = usize::from(area.width);
+    let line = if state.mode == Mode::Filter {
+        Line::from(vec![
+            Span::from("/").bold(),
+            Span::from(state.filter.clone()),
+            Span::from("▏"),
+            Span::from(format!(" {}", count(state.queue.len(), "image"))).dim(),
+        ])
+    } else if state.message.is_empty() {
+        Line::from(head(&summary(state), width)).dim()
+    } else {
+        Line::from(head(&state.message, width)).bold()
+    };
+    frame.render_widget(line, area);
+}
+
+fn summary(state: &State) -> String {
+    let mut parts = match &state.model {
+        ModelState::Loading => vec!["loading the model…".to_owned()],
+        ModelState::Unavailable(_) => vec!["no model".to_owned()],
+        ModelState::Ready(model) => {
+            let device = match &model.device_note {
+                Some(note) => format!("{} ({note})", model.device),
+                None => model.device.clone(),
+            };
+            vec![format!("{}: {}, {}", model.name, model.family, count(model.classes, "class").replace("classs", "classes")), device]
+        }
+    };
+    if !state.filter.is_empty() {
+        parts.push(format!("filter /{} {} of {}", state.filter, state.queue.len(), state.images.len()));
+    }
+    if state.order != crate::app::state::Order::Name {
+        parts.push(format!("order: {}", state.order.name()));
+    }
+    if let Some(shown) = &state.shown {
+        let times = shown.times;
+        let stages = [("decode", times.decode + times.prepare), ("forward", times.forward), ("map", times.explain), ("draw", times.compose)];
+        let taken: Vec<String> = stages
+            .iter()
+            .filter(|(_, time)| *time > Duration::ZERO)
+            .map(|(name, time)| format!("{name} {:.1} ms", time.as_secs_f64() * 1000.0))
+            .collect();
+        parts.push(taken.join(" "));
+    }
+    parts.join(" · ")
+}
+
+/// As many keys as fit.
+pub(super) fn footer(state: &State, frame: &mut Frame<'_>, area: Rect) {
+    let mut spans = Vec::new();
+    let mut left = usize::from(area.width);
+    let hints: Vec<(String, &str)> = match state.mode {
+        Mode::Filter => vec![("Enter".to_owned(), "keep"), ("Esc".to_owned(), "clear")],
+        _ => BINDINGS
+            .iter()
+            .filter(|binding| !binding.hint.is_empty())
+            .map(|binding| {
+                let key = if binding.hint == "class" { "1-5".to_owned() } else { binding.keys.first().map_or_else(String::new, |key| key.name()) };
+                (key, binding.hint)
+            })
+            .collect(),
+    };
+    for (key, hint) in hints {
+        let width = key.width() + 1 + hint.width() + 2;
+        if width > left {
+            break;
+        }
+        left -= width;
+        spans.push(Span::from(key).bold());
+        spans.push(Span::from(format!(" {hint}  ")).dim());
+    }
+    frame.render_widget(Line::from(spans), area);
+}
