@@ -19,8 +19,8 @@ use ratatui::{Terminal, TerminalOptions, Viewport};
 use crate::cli::OpenSettings;
 use crate::dataset::scan::scan;
 use crate::graphics::{Slot, sequences};
-use crate::model::Model;
 use crate::job::Reply;
+use crate::model::Model;
 use crate::terminal::{Input, Screen, Session};
 use crate::view::view;
 use crate::worker::Worker;
@@ -48,9 +48,19 @@ pub fn run(settings: OpenSettings) -> Result<()> {
         Ok((Studio::new(model, cache_bytes), summary))
     })
     .context("cannot start the worker")?;
-    let session = Session::open(&settings.environment, settings.graphics, settings.log.as_deref())?;
+    let session = Session::open(
+        &settings.environment,
+        settings.graphics,
+        settings.log.as_deref(),
+    )?;
     let capabilities = session.capabilities().clone();
-    let mut state = State::new(found.images, settings.style, settings.out, capabilities, session.size());
+    let mut state = State::new(
+        found.images,
+        settings.style,
+        settings.out,
+        capabilities,
+        session.size(),
+    );
     if let Some(first) = found.warnings.first() {
         state.message.clone_from(first);
     }
@@ -78,11 +88,23 @@ struct App<'a> {
 
 impl<'a> App<'a> {
     fn new(session: &'a Session, worker: &'a Worker) -> Result<Self> {
-        let options = TerminalOptions { viewport: Viewport::Fullscreen };
+        let options = TerminalOptions {
+            viewport: Viewport::Fullscreen,
+        };
         let terminal = Terminal::with_options(Screen::new(session), options)?;
         let encoder = Encoder::start(session.capture(), session.capabilities().protocol)?;
         let (replies, encoded) = (worker.replies().clone(), encoder.done().clone());
-        Ok(Self { session, worker, terminal, encoder, replies, encoded, pictured: None, covered: None, quit: false })
+        Ok(Self {
+            session,
+            worker,
+            terminal,
+            encoder,
+            replies,
+            encoded,
+            pictured: None,
+            covered: None,
+            quit: false,
+        })
     }
 
     fn run(mut self, state: &mut State) -> Result<()> {
@@ -115,7 +137,9 @@ impl<'a> App<'a> {
 
     fn waiting(&self) -> Option<Event> {
         let input = self.session.input().try_recv().map(Event::Input);
-        input.or_else(|_| self.replies.try_recv().map(Event::Reply)).ok()
+        input
+            .or_else(|_| self.replies.try_recv().map(Event::Reply))
+            .ok()
     }
 
     fn take(&mut self, state: &mut State, event: Event) -> Result<()> {
@@ -123,7 +147,9 @@ impl<'a> App<'a> {
             match effect {
                 Effect::Send(job) => self.worker.send(job),
                 Effect::Copy(text) => {
-                    self.session.writer().send(&sequences::copy(&text, self.session.capabilities().tmux));
+                    self.session
+                        .writer()
+                        .send(&sequences::copy(&text, self.session.capabilities().tmux));
                 }
                 Effect::Redraw => {
                     self.terminal.clear()?;
@@ -146,7 +172,10 @@ impl<'a> App<'a> {
         self.terminal.draw(|frame| slot = view(state, frame))?;
         match (slot, &state.shown) {
             (Some(slot), Some(shown)) => {
-                let wanted = Wanted { picture: Arc::clone(&shown.picture), slot };
+                let wanted = Wanted {
+                    picture: Arc::clone(&shown.picture),
+                    slot,
+                };
                 if self.pictured.as_ref() != Some(&wanted) {
                     self.encoder.want(wanted.clone());
                     self.pictured = Some(wanted);

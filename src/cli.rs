@@ -120,7 +120,12 @@ struct ModelArguments {
     #[arg(long, value_name = "R,G,B", value_parser = three, allow_hyphen_values = true, help_heading = "Preprocessing")]
     std: Option<Three>,
     /// Filter for resizing
-    #[arg(long, value_enum, value_name = "FILTER", help_heading = "Preprocessing")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FILTER",
+        help_heading = "Preprocessing"
+    )]
     interpolation: Option<Interpolation>,
     /// The model reads blue first, as OpenCV does
     #[arg(long, help_heading = "Preprocessing")]
@@ -224,7 +229,11 @@ impl Arguments {
                 let open = self.open;
                 let (model, load) = open.model.split();
                 Settings::Open(OpenSettings {
-                    paths: if open.paths.is_empty() { vec![PathBuf::from(".")] } else { open.paths },
+                    paths: if open.paths.is_empty() {
+                        vec![PathBuf::from(".")]
+                    } else {
+                        open.paths
+                    },
                     scan: open.scan.options(),
                     model,
                     load,
@@ -271,24 +280,42 @@ impl ModelArguments {
             bgr: self.bgr,
         };
         let source = self.model.map_or(ModelSource::Demo, ModelSource::File);
-        (source, LoadOptions { labels: self.labels, recipe, device: self.device, layer: self.layer })
+        (
+            source,
+            LoadOptions {
+                labels: self.labels,
+                recipe,
+                device: self.device,
+                layer: self.layer,
+            },
+        )
     }
 }
 
 impl ScanArguments {
     fn options(&self) -> ScanOptions {
-        ScanOptions { recursive: !self.no_recursive, hidden: self.hidden }
+        ScanOptions {
+            recursive: !self.no_recursive,
+            hidden: self.hidden,
+        }
     }
 }
 
 impl StyleArguments {
     fn style(&self) -> Style {
-        Style { view: View::Overlay, opacity: self.opacity, colormap: self.colormap }
+        Style {
+            view: View::Overlay,
+            opacity: self.opacity,
+            colormap: self.colormap,
+        }
     }
 }
 
 fn side(text: &str) -> Result<u32, String> {
-    text.parse().ok().filter(|side| *side > 0).ok_or_else(|| format!("{text:?} is not a number of pixels"))
+    text.parse()
+        .ok()
+        .filter(|side| *side > 0)
+        .ok_or_else(|| format!("{text:?} is not a number of pixels"))
 }
 
 /// "224" is a square.
@@ -300,7 +327,11 @@ fn size(text: &str) -> Result<(u32, u32), String> {
 }
 
 fn resize(text: &str) -> Result<Resize, String> {
-    if text == "none" { Ok(Resize::None) } else { side(text).map(Resize::ShorterSide) }
+    if text == "none" {
+        Ok(Resize::None)
+    } else {
+        side(text).map(Resize::ShorterSide)
+    }
 }
 
 fn squash(text: &str) -> Result<Resize, String> {
@@ -308,17 +339,32 @@ fn squash(text: &str) -> Result<Resize, String> {
 }
 
 fn crop(text: &str) -> Result<Crop, String> {
-    if text == "none" { Ok(Crop(None)) } else { size(text).map(|size| Crop(Some(size))) }
+    if text == "none" {
+        Ok(Crop(None))
+    } else {
+        size(text).map(|size| Crop(Some(size)))
+    }
 }
 
 fn three(text: &str) -> Result<Three, String> {
-    let numbers: Vec<f32> =
-        text.split(',').map(|part| part.trim().parse().map_err(|_| format!("{part:?} is not a number"))).collect::<Result<_, _>>()?;
-    <[f32; 3]>::try_from(numbers).map(Three).map_err(|_| "expected three numbers, as in 0.485,0.456,0.406".to_owned())
+    let numbers: Vec<f32> = text
+        .split(',')
+        .map(|part| {
+            part.trim()
+                .parse()
+                .map_err(|_| format!("{part:?} is not a number"))
+        })
+        .collect::<Result<_, _>>()?;
+    <[f32; 3]>::try_from(numbers)
+        .map(Three)
+        .map_err(|_| "expected three numbers, as in 0.485,0.456,0.406".to_owned())
 }
 
 fn opacity(text: &str) -> Result<f32, String> {
-    text.parse().ok().filter(|value| (0.0..=1.0).contains(value)).ok_or_else(|| "expected a number from 0 to 1".to_owned())
+    text.parse()
+        .ok()
+        .filter(|value| (0.0..=1.0).contains(value))
+        .ok_or_else(|| "expected a number from 0 to 1".to_owned())
 }
 
 #[cfg(test)]
@@ -368,14 +414,20 @@ mod tests {
         assert_eq!((recipe.mean, recipe.std), (Some([0.0; 3]), Some([1.0; 3])));
         assert!(recipe.bgr);
         let recipe = opened("photos --squash 224 --crop none").load.recipe;
-        assert_eq!((recipe.resize, recipe.crop), (Some(Resize::Squash(224, 224)), Some(None)));
+        assert_eq!(
+            (recipe.resize, recipe.crop),
+            (Some(Resize::Squash(224, 224)), Some(None))
+        );
     }
 
     #[test]
     fn explain_takes_the_seed_programs_way_to_name_an_image() {
         let settings = explained("explain --img_src cat.jpg --class 3 --class tabby");
         assert_eq!(settings.images, [PathBuf::from("cat.jpg")]);
-        assert_eq!(settings.classes, Classes::Named(vec!["3".to_owned(), "tabby".to_owned()]));
+        assert_eq!(
+            settings.classes,
+            Classes::Named(vec!["3".to_owned(), "tabby".to_owned()])
+        );
         assert_eq!(explained("explain a.png --top 2").classes, Classes::Top(2));
         assert_eq!(explained("explain a.png").classes, Classes::Top(1));
     }
@@ -383,8 +435,16 @@ mod tests {
     #[test]
     fn nonsense_is_a_usage_error() {
         for arguments in [
-            "explain", "explain a.png --top 0", "explain a.png --top 2 --class 1", "x --opacity 2", "x --mean 1,2",
-            "x --crop 0", "x --device gpu", "x --colormap rainbow", "x --graphics ascii", "x --resize 3 --squash 4",
+            "explain",
+            "explain a.png --top 0",
+            "explain a.png --top 2 --class 1",
+            "x --opacity 2",
+            "x --mean 1,2",
+            "x --crop 0",
+            "x --device gpu",
+            "x --colormap rainbow",
+            "x --graphics ascii",
+            "x --resize 3 --squash 4",
         ] {
             assert!(parsed(arguments).is_err(), "{arguments}");
         }

@@ -90,7 +90,12 @@ impl Encoded {
     #[must_use]
     pub fn after_erasing(self, other: Option<Slot>) -> Self {
         match other {
-            Some(other) => Self { bytes: [sequences::erased(other).as_slice(), &self.bytes].concat().into(), ..self },
+            Some(other) => Self {
+                bytes: [sequences::erased(other).as_slice(), &self.bytes]
+                    .concat()
+                    .into(),
+                ..self
+            },
             None => self,
         }
     }
@@ -140,11 +145,19 @@ impl Environment {
 ///
 /// # Errors
 /// When the picture cannot be encoded; one sentence.
-pub fn encode(picture: &RgbImage, slot: Slot, protocol: Protocol, capture: &viuer::Capture) -> Result<Option<Encoded>, String> {
+pub fn encode(
+    picture: &RgbImage,
+    slot: Slot,
+    protocol: Protocol,
+    capture: &viuer::Capture,
+) -> Result<Option<Encoded>, String> {
     let body = match protocol {
         Protocol::HalfBlocks => return Ok(None),
         Protocol::Sixel => capture.sixel(picture)?,
         Protocol::Iterm2 => iterm2::encode(picture, slot.size)?,
     };
-    Ok(Some(Encoded { slot, bytes: sequences::placed(slot, &body).into() }))
+    Ok(Some(Encoded {
+        slot,
+        bytes: sequences::placed(slot, &body).into(),
+    }))
 }

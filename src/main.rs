@@ -1,5 +1,8 @@
 //! The process: arguments in, exit code out. 0 ok, 1 runtime error, 2 usage error (clap's).
-#![expect(clippy::print_stderr, reason = "the one place where errors are printed")]
+#![expect(
+    clippy::print_stderr,
+    reason = "the one place where errors are printed"
+)]
 
 use std::process::ExitCode;
 
@@ -30,6 +33,8 @@ fn run(settings: Settings) -> Result<bool> {
 /// The reader of the output has had enough, as `head` does.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
     })
 }

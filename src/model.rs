@@ -125,18 +125,18 @@ impl Model {
         graph.to_device(device)?;
 
         let mut guesses = network.guesses;
-        let known_recipe = checkpoint.metadata.get("gradcam.recipe");
-        let base = match known_recipe {
-            Some(text) => Recipe::from_json(text)?,
-            None => Recipe::convention(network.input_side),
-        };
-        let recipe = base.with(&options.recipe)?;
-        if known_recipe.is_none() && options.recipe == RecipeOverrides::default() {
+        let card = checkpoint.card;
+        let recipe_is_known = card.recipe.is_some() || options.recipe != RecipeOverrides::default();
+        let recipe = card
+            .recipe
+            .unwrap_or_else(|| Recipe::convention(network.input_side))
+            .with(&options.recipe)?;
+        if !recipe_is_known {
             guesses.push("the preprocessing, by the family's convention, because the checkpoint does not say".to_owned());
         }
-        let labels = match (&options.labels, checkpoint.metadata.get("gradcam.classes")) {
+        let labels = match (&options.labels, card.classes) {
             (Some(path), _) => Labels::open(path, network.classes)?,
-            (None, Some(text)) => Labels::from_metadata(text, network.classes)?,
+            (None, Some(names)) => Labels::of_checkpoint(names, network.classes)?,
             (None, None) => Labels::default(),
         };
         let wanted = options.layer.as_ref().unwrap_or(&network.target_layer);

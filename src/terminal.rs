@@ -51,7 +51,9 @@ impl Session {
     /// When standard input or output is no terminal, or the log cannot be written.
     pub fn open(environment: &Environment, choice: Choice, log: Option<&Path>) -> Result<Self> {
         if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-            bail!("the interface needs a terminal for input and output; without one, use `gradcam explain IMAGE…`");
+            bail!(
+                "the interface needs a terminal for input and output; without one, use `gradcam explain IMAGE…`"
+            );
         }
         let log = match log {
             Some(path) => OpenOptions::new().create(true).append(true).open(path),
@@ -69,7 +71,12 @@ impl Session {
         opened
     }
 
-    fn take_over(tty: Arc<Tty>, environment: &Environment, choice: Choice, log: &File) -> Result<Self> {
+    fn take_over(
+        tty: Arc<Tty>,
+        environment: &Environment,
+        choice: Choice,
+        log: &File,
+    ) -> Result<Self> {
         let (capabilities, typed) = ask_raw(&tty, environment, choice)?;
         if capabilities.protocol == Protocol::Sixel {
             prime(&capabilities)?;
@@ -81,7 +88,13 @@ impl Session {
         let (sender, input) = unbounded();
         restore::on_signals(&tty, sender.clone())?;
         input::start(sender, &typed)?;
-        Ok(Self { tty, writer, input, capabilities, capture })
+        Ok(Self {
+            tty,
+            writer,
+            input,
+            capabilities,
+            capture,
+        })
     }
 
     pub fn capabilities(&self) -> &Capabilities {
@@ -110,7 +123,9 @@ impl Session {
     /// follows then.
     pub fn suspend(&self) {
         // The whole group stops, as after the shell's own Ctrl-Z; the signal thread does the rest.
-        if let Err(error) = rustix::process::kill_current_process_group(rustix::process::Signal::TSTP) {
+        if let Err(error) =
+            rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)
+        {
             log::warn!("cannot suspend: {error}");
         }
     }
@@ -136,15 +151,27 @@ pub fn ask(environment: &Environment, choice: Choice) -> Result<Capabilities> {
 }
 
 /// Asks, and returns what was typed meanwhile. The terminal is in raw mode.
-fn ask_raw(tty: &Tty, environment: &Environment, choice: Choice) -> Result<(Capabilities, Vec<u8>)> {
+fn ask_raw(
+    tty: &Tty,
+    environment: &Environment,
+    choice: Choice,
+) -> Result<(Capabilities, Vec<u8>)> {
     let start = Instant::now();
-    let deadline = start + if environment.ssh { PATIENCE_SSH } else { PATIENCE };
+    let deadline = start
+        + if environment.ssh {
+            PATIENCE_SSH
+        } else {
+            PATIENCE
+        };
     tty.write(QUESTIONS)?;
     let mut parser = Parser::default();
     let mut first_answer = None;
     let stdin = std::io::stdin();
     while let Some(left) = deadline.checked_duration_since(Instant::now()) {
-        let patience = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
+        let patience = Timespec {
+            tv_sec: left.as_secs().cast_signed(),
+            tv_nsec: left.subsec_nanos().into(),
+        };
         let mut waiting = [PollFd::new(&stdin, PollFlags::IN)];
         match poll(&mut waiting, Some(&patience)) {
             Ok(0) => break,
@@ -164,7 +191,13 @@ fn ask_raw(tty: &Tty, environment: &Environment, choice: Choice) -> Result<(Capa
     }
     parser.finish();
     let round_trip = parser.answers.attributes.as_ref().and(first_answer);
-    let capabilities = decide(&parser.answers, environment, tty.window(), choice, round_trip);
+    let capabilities = decide(
+        &parser.answers,
+        environment,
+        tty.window(),
+        choice,
+        round_trip,
+    );
     log::info!("terminal: {capabilities:?}");
     Ok((capabilities, parser.typed))
 }

@@ -58,10 +58,17 @@ fn too_small(state: &State, frame: &mut Frame<'_>) {
 /// A text in the middle of a pane.
 fn sentence(frame: &mut Frame<'_>, area: Rect, text: &str) {
     let width = area.width.saturating_sub(4).max(1);
-    let paragraph = Paragraph::new(text).wrap(Wrap { trim: true }).alignment(Alignment::Center);
+    let paragraph = Paragraph::new(text)
+        .wrap(Wrap { trim: true })
+        .alignment(Alignment::Center);
     let lines: u16 = text
         .lines()
-        .map(|line| u16::try_from(line.width()).unwrap_or(u16::MAX).div_ceil(width).max(1))
+        .map(|line| {
+            u16::try_from(line.width())
+                .unwrap_or(u16::MAX)
+                .div_ceil(width)
+                .max(1)
+        })
         .sum::<u16>()
         .min(area.height);
     let middle = Rect {
@@ -76,13 +83,27 @@ fn sentence(frame: &mut Frame<'_>, area: Rect, text: &str) {
 /// A pane's title: a word on a thin rule.
 fn title(frame: &mut Frame<'_>, area: Rect, left: &str, right: &str) {
     let width = usize::from(area.width);
-    let right = if right.width() + left.width() + 4 <= width { right } else { "" };
-    let rule = width.saturating_sub(left.width() + right.width() + usize::from(!right.is_empty()) + 1);
-    let mut spans = vec![Span::from(left.to_owned()).bold(), Span::from(format!(" {}", "─".repeat(rule))).dim()];
+    let right = if right.width() + left.width() + 4 <= width {
+        right
+    } else {
+        ""
+    };
+    let rule =
+        width.saturating_sub(left.width() + right.width() + usize::from(!right.is_empty()) + 1);
+    let mut spans = vec![
+        Span::from(left.to_owned()).bold(),
+        Span::from(format!(" {}", "─".repeat(rule))).dim(),
+    ];
     if !right.is_empty() {
         spans.push(Span::from(format!(" {right}")).dim());
     }
-    frame.render_widget(Line::from(spans), Rect { height: 1.min(area.height), ..area });
+    frame.render_widget(
+        Line::from(spans),
+        Rect {
+            height: 1.min(area.height),
+            ..area
+        },
+    );
 }
 
 /// The end of a text in this many columns, with a mark where something is left out before it. The

@@ -14,13 +14,22 @@ const SIDE: u32 = 2 * INPUT;
 /// What the figures must reach.
 const GOALS: [(&str, f64); 3] = [
     ("top-1 on scenes with one object", 97.0),
-    ("pointing game: the map's maximum lies in the object's box", 95.0),
-    ("two objects: both maxima lie in their boxes when the target is switched", 85.0),
+    (
+        "pointing game: the map's maximum lies in the object's box",
+        95.0,
+    ),
+    (
+        "two objects: both maxima lie in their boxes when the target is switched",
+        85.0,
+    ),
 ];
 
 /// Prints how often the model and its maps are right; fails where a goal is missed.
 pub(crate) fn evaluate(seed: u64, scenes: u64) -> Result<()> {
-    let model = Model::load(&ModelSource::File(folder().join("model.safetensors")), &LoadOptions::default())?;
+    let model = Model::load(
+        &ModelSource::File(folder().join("model.safetensors")),
+        &LoadOptions::default(),
+    )?;
     let (mut right, mut pointed, mut both) = (0_u64, 0_u64, 0_u64);
     for index in 0..scenes {
         let scene = Scene::random(seed, index, 1);
@@ -57,7 +66,12 @@ fn points_into(model: &Model, pass: &Pass, class: usize, bounds: PixelBox) -> Re
     let explanation = grad_cam(model, pass, ClassIndex(class))?;
     let side = INPUT as usize;
     let map = explanation.heatmap.upsample(side, side);
-    let Some((at, peak)) = map.values.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)) else {
+    let Some((at, peak)) = map
+        .values
+        .iter()
+        .enumerate()
+        .max_by(|a, b| a.1.total_cmp(b.1))
+    else {
         return Ok(false);
     };
     let scale = SIDE / INPUT;

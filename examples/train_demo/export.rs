@@ -69,14 +69,10 @@ pub(crate) fn model(variables: &nn::VarStore) -> Result<()> {
         "resize": { "shorter_side": INPUT }, "crop": [INPUT, INPUT], "interpolation": "bilinear",
         "mean": MEAN, "std": STD, "bgr": false,
     });
-    let metadata = HashMap::from([
-        ("gradcam.name".to_owned(), "bundled demo model".to_owned()),
-        ("gradcam.recipe".to_owned(), recipe.to_string()),
-        (
-            "gradcam.classes".to_owned(),
-            serde_json::to_string(&CLASSES)?,
-        ),
-    ]);
+    // One key only: a map with more would be written in another order each time.
+    let card =
+        serde_json::json!({ "name": "bundled demo model", "recipe": recipe, "classes": CLASSES });
+    let metadata = HashMap::from([("gradcam".to_owned(), card.to_string())]);
     let path = folder().join("model.safetensors");
     safetensors::serialize_to_file(views, Some(metadata), &path)
         .with_context(|| format!("cannot write {}", path.display()))?;

@@ -29,7 +29,7 @@ const USAGE: &str =
     "usage: train_demo [--samples | --evaluate] [--seed N] [--steps N] [--scenes N]";
 
 fn main() -> Result<()> {
-    let (mut mode, mut seed, mut steps, mut scenes) = ("train", 7_u64, 2600_usize, 2000_u64);
+    let (mut mode, mut seed, mut steps, mut scenes) = ("train", 7_u64, 2800_usize, 2000_u64);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut number = || arguments.next().and_then(|text| text.parse::<u32>().ok());

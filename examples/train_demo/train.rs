@@ -72,7 +72,7 @@ fn one_cycle(progress: f64) -> f64 {
     }
 }
 
-/// A batch of new scenes, half of them with two objects, drawn on two threads.
+/// A batch of new scenes, two thirds of them with two objects, drawn on two threads.
 fn batch(seed: u64, step: u64) -> (Tensor, Tensor) {
     let scenes: Vec<(Vec<f32>, Vec<f32>)> = std::thread::scope(|scope| {
         let halves = [0..BATCH / 2, BATCH / 2..BATCH].map(|range| {
@@ -105,7 +105,7 @@ fn batch(seed: u64, step: u64) -> (Tensor, Tensor) {
 
 /// One scene as normalized pixels `[3, INPUT, INPUT]` and its target distribution.
 fn example(seed: u64, index: u64) -> (Vec<f32>, Vec<f32>) {
-    let scene = Scene::random(seed, index, 1 + usize::from(index % 2 == 1));
+    let scene = Scene::random(seed, index, 1 + usize::from(!index.is_multiple_of(3)));
     // Half of the scenes are drawn larger and reduced, as photographs and the samples are.
     let side = if index % 4 < 2 { INPUT } else { INPUT * 2 };
     let (picture, _) = scene.draw(side);

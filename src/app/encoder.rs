@@ -47,7 +47,11 @@ impl Encoder {
                 }
             }
         })?;
-        Ok(Self { wishes: Some(wishes), done, thread: Some(thread) })
+        Ok(Self {
+            wishes: Some(wishes),
+            done,
+            thread: Some(thread),
+        })
     }
 
     pub(super) fn want(&self, wanted: Wanted) {

@@ -32,26 +32,52 @@ pub fn panes(size: CellSize, full_screen: bool) -> Option<Panes> {
     }
     let whole = Rect::new(0, 0, size.columns, size.rows);
     if full_screen {
-        let [picture, caption] = Layout::vertical([Constraint::Fill(1), Constraint::Length(2)]).areas(whole);
-        return Some(Panes { list: Rect::ZERO, picture, caption, predictions: Rect::ZERO, status: Rect::ZERO, footer: Rect::ZERO });
+        let [picture, caption] =
+            Layout::vertical([Constraint::Fill(1), Constraint::Length(2)]).areas(whole);
+        return Some(Panes {
+            list: Rect::ZERO,
+            picture,
+            caption,
+            predictions: Rect::ZERO,
+            status: Rect::ZERO,
+            footer: Rect::ZERO,
+        });
     }
-    let [body, status, footer] =
-        Layout::vertical([Constraint::Fill(1), Constraint::Length(1), Constraint::Length(1)]).areas(whole);
+    let [body, status, footer] = Layout::vertical([
+        Constraint::Fill(1),
+        Constraint::Length(1),
+        Constraint::Length(1),
+    ])
+    .areas(whole);
     let caption_rows = if size.rows >= 24 { 3 } else { 2 };
     let (list, middle, predictions) = if size.columns >= WIDE {
-        let [list, middle, predictions] =
-            Layout::horizontal([Constraint::Percentage(26), Constraint::Fill(1), Constraint::Length(30)])
-                .spacing(1)
-                .areas(body);
+        let [list, middle, predictions] = Layout::horizontal([
+            Constraint::Percentage(26),
+            Constraint::Fill(1),
+            Constraint::Length(30),
+        ])
+        .spacing(1)
+        .areas(body);
         (list, middle, predictions)
     } else {
-        let [left, middle] = Layout::horizontal([Constraint::Length(28), Constraint::Fill(1)]).spacing(1).areas(body);
+        let [left, middle] = Layout::horizontal([Constraint::Length(28), Constraint::Fill(1)])
+            .spacing(1)
+            .areas(body);
         let [list, predictions] =
-            Layout::vertical([Constraint::Fill(1), Constraint::Length(PREDICTION_ROWS)]).areas(left);
+            Layout::vertical([Constraint::Fill(1), Constraint::Length(PREDICTION_ROWS)])
+                .areas(left);
         (list, middle, predictions)
     };
-    let [picture, caption] = Layout::vertical([Constraint::Fill(1), Constraint::Length(caption_rows)]).areas(middle);
-    Some(Panes { list, picture, caption, predictions, status, footer })
+    let [picture, caption] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(caption_rows)]).areas(middle);
+    Some(Panes {
+        list,
+        picture,
+        caption,
+        predictions,
+        status,
+        footer,
+    })
 }
 
 /// Rows of the list below its title.
@@ -70,12 +96,28 @@ mod tests {
             for rows in (16..70).step_by(5) {
                 let size = CellSize::new(columns, rows);
                 let panes = panes(size, false).unwrap();
-                let all = [panes.list, panes.picture, panes.caption, panes.predictions, panes.status, panes.footer];
+                let all = [
+                    panes.list,
+                    panes.picture,
+                    panes.caption,
+                    panes.predictions,
+                    panes.status,
+                    panes.footer,
+                ];
                 for (index, a) in all.iter().enumerate() {
-                    assert!(a.area() > 0 && a.right() <= columns && a.bottom() <= rows, "{size:?} {a:?}");
-                    assert!(all.iter().skip(index + 1).all(|b| !a.intersects(*b)), "{size:?}");
+                    assert!(
+                        a.area() > 0 && a.right() <= columns && a.bottom() <= rows,
+                        "{size:?} {a:?}"
+                    );
+                    assert!(
+                        all.iter().skip(index + 1).all(|b| !a.intersects(*b)),
+                        "{size:?}"
+                    );
                 }
-                assert!(panes.picture.width >= 30 && panes.picture.height >= 10, "{size:?}");
+                assert!(
+                    panes.picture.width >= 30 && panes.picture.height >= 10,
+                    "{size:?}"
+                );
             }
         }
     }

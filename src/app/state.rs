@@ -7,8 +7,8 @@ use std::sync::Arc;
 use crate::dataset::{ImageEntry, ImageId};
 use crate::explain::Prediction;
 use crate::geometry::{CellSize, PixelSize};
-use crate::graphics::{Capabilities, Protocol};
 use crate::graphics::viuer::MAX_SIXEL_SIDE;
+use crate::graphics::{Capabilities, Protocol};
 use crate::job::{Generation, Outcome, Target};
 use crate::model::ModelSummary;
 use crate::picture::Style;
@@ -106,7 +106,13 @@ impl Order {
 
 impl State {
     #[must_use]
-    pub fn new(images: Vec<ImageEntry>, style: Style, out: PathBuf, capabilities: Capabilities, size: CellSize) -> Self {
+    pub fn new(
+        images: Vec<ImageEntry>,
+        style: Style,
+        out: PathBuf,
+        capabilities: Capabilities,
+        size: CellSize,
+    ) -> Self {
         let queue = images.iter().map(|image| image.id).collect();
         Self {
             images,
@@ -145,7 +151,11 @@ impl State {
 
     #[must_use]
     pub fn summary(&self) -> Option<&ModelSummary> {
-        if let ModelState::Ready(summary) = &self.model { Some(summary) } else { None }
+        if let ModelState::Ready(summary) = &self.model {
+            Some(summary)
+        } else {
+            None
+        }
     }
 
     /// Whether what is shown is not yet what is wanted.
@@ -158,8 +168,13 @@ impl State {
     /// a cell, which is a square in all usual fonts.
     #[must_use]
     pub fn picture_size(&self) -> PixelSize {
-        let Some(panes) = panes(self.size, self.full_screen) else { return PixelSize::new(1, 1) };
-        let (columns, rows) = (u32::from(panes.picture.width), u32::from(panes.picture.height));
+        let Some(panes) = panes(self.size, self.full_screen) else {
+            return PixelSize::new(1, 1);
+        };
+        let (columns, rows) = (
+            u32::from(panes.picture.width),
+            u32::from(panes.picture.height),
+        );
         let cell = self.capabilities.cell_px;
         match self.capabilities.protocol {
             Protocol::HalfBlocks => PixelSize::new(columns, rows * 2),

@@ -38,7 +38,9 @@ fn on_input(state: &mut State, input: Input) -> Vec<Effect> {
         Input::Mouse(mouse) => on_mouse(state, mouse),
         Input::Paste(text) => {
             if state.mode == Mode::Filter {
-                state.filter.extend(text.chars().filter(|character| !character.is_control()));
+                state
+                    .filter
+                    .extend(text.chars().filter(|character| !character.is_control()));
                 requeue(state);
             }
             Vec::new()
@@ -90,7 +92,11 @@ fn on_filter_key(state: &mut State, key: KeyEvent) {
         }
         KeyCode::Down => step(state, 1),
         KeyCode::Up => step(state, -1),
-        KeyCode::Char(character) if !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) => {
+        KeyCode::Char(character)
+            if !key
+                .modifiers
+                .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) =>
+        {
             state.filter.push(character);
             requeue(state);
         }
@@ -99,7 +105,10 @@ fn on_filter_key(state: &mut State, key: KeyEvent) {
 }
 
 fn run(state: &mut State, command: Command) -> Vec<Effect> {
-    let page = panes(state.size, false).map_or(1, |panes| list_rows(panes.list)).max(1).cast_signed();
+    let page = panes(state.size, false)
+        .map_or(1, |panes| list_rows(panes.list))
+        .max(1)
+        .cast_signed();
     match command {
         Command::NextImage => step(state, 1),
         Command::PreviousImage => step(state, -1),
@@ -169,7 +178,9 @@ fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
         MouseEventKind::ScrollDown => step(state, WHEEL),
         MouseEventKind::ScrollUp => step(state, -WHEEL),
         MouseEventKind::Down(MouseButton::Left) => {
-            let Some(panes) = panes(state.size, state.full_screen) else { return Vec::new() };
+            let Some(panes) = panes(state.size, state.full_screen) else {
+                return Vec::new();
+            };
             if let Some(row) = row_below_title(panes.list, at) {
                 let place = state.scroll + row;
                 if place < state.queue.len() {
@@ -186,7 +197,9 @@ fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
 
 /// Which row of a pane was clicked, not counting its title.
 fn row_below_title(pane: Rect, at: Position) -> Option<usize> {
-    pane.contains(at).then(|| usize::from(at.y - pane.y)).and_then(|row| row.checked_sub(1))
+    pane.contains(at)
+        .then(|| usize::from(at.y - pane.y))
+        .and_then(|row| row.checked_sub(1))
 }
 
 fn step(state: &mut State, rows: isize) {
@@ -207,9 +220,14 @@ fn select(state: &mut State, place: usize) {
 
 /// Scrolls so that the selection is on the screen.
 fn follow_selection(state: &mut State) {
-    let rows = panes(state.size, false).map_or(1, |panes| list_rows(panes.list)).max(1);
+    let rows = panes(state.size, false)
+        .map_or(1, |panes| list_rows(panes.list))
+        .max(1);
     let last = state.queue.len().saturating_sub(rows);
-    state.scroll = state.scroll.clamp((state.selected + 1).saturating_sub(rows), state.selected).min(last);
+    state.scroll = state
+        .scroll
+        .clamp((state.selected + 1).saturating_sub(rows), state.selected)
+        .min(last);
 }
 
 /// Filters and sorts again. The current image stays selected where it is still there.
@@ -222,11 +240,17 @@ fn requeue(state: &mut State) {
         .filter(|image| image.name.to_lowercase().contains(&wanted))
         .map(|image| image.id)
         .collect();
-    let best = |id: &ImageId| state.predictions.get(id).and_then(|predictions| predictions.first());
+    let best = |id: &ImageId| {
+        state
+            .predictions
+            .get(id)
+            .and_then(|predictions| predictions.first())
+    };
     match state.order {
         Order::Name => {}
         Order::Reverse => queue.reverse(),
-        Order::Class => queue.sort_by_key(|id| best(id).map_or((true, ""), |first| (false, first.label.as_str()))),
+        Order::Class => queue
+            .sort_by_key(|id| best(id).map_or((true, ""), |first| (false, first.label.as_str()))),
         Order::Doubtful => queue.sort_by(|a, b| {
             let doubt = |id| best(id).map_or(f32::INFINITY, |first| first.probability);
             doubt(a).total_cmp(&doubt(b))
@@ -243,7 +267,9 @@ fn requeue(state: &mut State) {
 }
 
 fn target_rank(state: &mut State, rank: usize) {
-    let classes = state.summary().map_or(usize::MAX, |summary| summary.classes);
+    let classes = state
+        .summary()
+        .map_or(usize::MAX, |summary| summary.classes);
     if rank > classes {
         state.message = format!("the model has {classes} classes");
     } else if rank <= 5 && state.target != Target::Rank(rank) {
@@ -254,10 +280,17 @@ fn target_rank(state: &mut State, rank: usize) {
 
 /// The next or previous of the best five classes, around the end.
 fn turn_target(state: &mut State, by: isize) {
-    let count = state.summary().map_or(5, |summary| summary.classes.clamp(1, 5));
-    let Target::Rank(rank) = state.target else { return };
+    let count = state
+        .summary()
+        .map_or(5, |summary| summary.classes.clamp(1, 5));
+    let Target::Rank(rank) = state.target else {
+        return;
+    };
     let turned = (rank - 1).cast_signed() + by;
-    target_rank(state, turned.rem_euclid(count.cast_signed()).cast_unsigned() + 1);
+    target_rank(
+        state,
+        turned.rem_euclid(count.cast_signed()).cast_unsigned() + 1,
+    );
 }
 
 fn opacity(state: &mut State, by: f32) {
@@ -271,7 +304,10 @@ fn save(state: &mut State) -> Vec<Effect> {
     match request(state) {
         Some(request) if state.summary().is_some() => {
             state.message = "saving…".to_owned();
-            vec![Effect::Send(Job::Save { request, folder: state.out.clone() })]
+            vec![Effect::Send(Job::Save {
+                request,
+                folder: state.out.clone(),
+            })]
         }
         _ => {
             state.message = "there is no picture to save".to_owned();
@@ -281,7 +317,10 @@ fn save(state: &mut State) -> Vec<Effect> {
 }
 
 fn copy_path(state: &mut State) -> Vec<Effect> {
-    let Some(path) = state.current().map(|image| image.path.to_string_lossy().into_owned()) else {
+    let Some(path) = state
+        .current()
+        .map(|image| image.path.to_string_lossy().into_owned())
+    else {
         return Vec::new();
     };
     state.message = "path copied, if the terminal allows it".to_owned();
@@ -302,14 +341,25 @@ fn on_reply(state: &mut State, reply: Reply) -> Vec<Effect> {
         Reply::Unreadable { image, reason } => {
             state.unreadable.insert(image, reason);
         }
-        Reply::Done { generation, image, result } => on_done(state, generation, image, result),
-        Reply::Saved(Ok(path)) => state.message = format!("saved {}", crate::text::visible(&path.to_string_lossy())),
+        Reply::Done {
+            generation,
+            image,
+            result,
+        } => on_done(state, generation, image, result),
+        Reply::Saved(Ok(path)) => {
+            state.message = format!("saved {}", crate::text::visible(&path.to_string_lossy()))
+        }
         Reply::Saved(Err(reason)) => state.message = reason,
     }
     Vec::new()
 }
 
-fn on_done(state: &mut State, generation: Generation, image: ImageId, result: Result<Outcome, String>) {
+fn on_done(
+    state: &mut State,
+    generation: Generation,
+    image: ImageId,
+    result: Result<Outcome, String>,
+) {
     if state.asked.in_flight == Some(generation) {
         state.asked.in_flight = None;
     }
@@ -356,7 +406,10 @@ fn pump(state: &mut State) -> Option<Effect> {
 
 /// The whole picture that is wanted now.
 fn request(state: &State) -> Option<Request> {
-    let reference = |id: &ImageId| ImageRef { id: *id, path: state.image(*id).path.clone() };
+    let reference = |id: &ImageId| ImageRef {
+        id: *id,
+        path: state.image(*id).path.clone(),
+    };
     let current = state.queue.get(state.selected)?;
     Some(Request {
         generation: state.asked.latest,
@@ -370,11 +423,17 @@ fn request(state: &State) -> Option<Request> {
 
 /// The neighbours of the selection, then the rows on the screen without predictions.
 fn ahead(state: &State) -> Vec<ImageId> {
-    let near = [1_isize, -1, 2].into_iter().filter_map(|by| state.selected.checked_add_signed(by));
-    let mut images: Vec<ImageId> = near.filter_map(|place| state.queue.get(place)).copied().collect();
+    let near = [1_isize, -1, 2]
+        .into_iter()
+        .filter_map(|by| state.selected.checked_add_signed(by));
+    let mut images: Vec<ImageId> = near
+        .filter_map(|place| state.queue.get(place))
+        .copied()
+        .collect();
     let rows = panes(state.size, false).map_or(0, |panes| list_rows(panes.list));
     let on_screen = state.queue.iter().skip(state.scroll).take(rows);
-    let known = |id: &&ImageId| !state.predictions.contains_key(id) && !state.unreadable.contains_key(id);
+    let known =
+        |id: &&ImageId| !state.predictions.contains_key(id) && !state.unreadable.contains_key(id);
     for id in on_screen.filter(known).take(AHEAD) {
         if !images.contains(id) && state.queue.get(state.selected) != Some(id) {
             images.push(*id);

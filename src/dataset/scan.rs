@@ -12,8 +12,8 @@ use crate::text::visible;
 /// Endings of file names that are taken for images inside folders. A file that is named directly
 /// is taken whatever its name.
 const ENDINGS: [&str; 17] = [
-    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff", "tga", "ico", "qoi", "ppm", "pgm",
-    "pnm",
+    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff", "tga", "ico",
+    "qoi", "ppm", "pgm", "pnm",
 ];
 
 /// How folders are searched.
@@ -45,7 +45,10 @@ pub enum ScanError {
     Pattern(String, String),
     #[error("cannot read {0}: {1}")]
     Unreadable(String, String),
-    #[error("there are no images in {0}; gradcam looks for {known}", known = "JPEG, PNG, WebP, GIF, BMP, TIFF and others")]
+    #[error(
+        "there are no images in {0}; gradcam looks for {known}",
+        known = "JPEG, PNG, WebP, GIF, BMP, TIFF and others"
+    )]
     NoImages(String),
 }
 
@@ -66,7 +69,9 @@ pub fn scan(paths: &[PathBuf], options: ScanOptions) -> Result<Scan, ScanError> 
             }
         }
     }
-    found.sort_by(|(a_path, a), (b_path, b)| natord::compare_ignore_case(a, b).then_with(|| a_path.cmp(b_path)));
+    found.sort_by(|(a_path, a), (b_path, b)| {
+        natord::compare_ignore_case(a, b).then_with(|| a_path.cmp(b_path))
+    });
     let mut seen = HashSet::new();
     found.retain(|(path, _)| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
     if found.is_empty() {
@@ -91,16 +96,24 @@ fn expand(path: &Path) -> Result<Vec<PathBuf>, ScanError> {
     match path.symlink_metadata() {
         Ok(_) => return Ok(vec![path.to_owned()]),
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            return Err(ScanError::Unreadable(shown(path), "permission denied".to_owned()));
+            return Err(ScanError::Unreadable(
+                shown(path),
+                "permission denied".to_owned(),
+            ));
         }
         Err(_) => {}
     }
     let Some(pattern) = path.to_str().filter(|text| text.contains(['*', '?', '['])) else {
         return Err(ScanError::Missing(shown(path)));
     };
-    let matches = glob::glob(pattern).map_err(|error| ScanError::Pattern(visible(pattern), error.msg.to_owned()))?;
+    let matches = glob::glob(pattern)
+        .map_err(|error| ScanError::Pattern(visible(pattern), error.msg.to_owned()))?;
     let paths: Vec<PathBuf> = matches.filter_map(Result::ok).collect();
-    if paths.is_empty() { Err(ScanError::NoMatch(visible(pattern))) } else { Ok(paths) }
+    if paths.is_empty() {
+        Err(ScanError::NoMatch(visible(pattern)))
+    } else {
+        Ok(paths)
+    }
 }
 
 /// Adds the images below a folder, named relative to it.
@@ -117,12 +130,20 @@ fn search(
     for entry in walk.into_iter().filter_entry(wanted) {
         match entry {
             Ok(entry) if entry.file_type().is_file() && has_image_ending(entry.path()) => {
-                let name = entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_string_lossy().into_owned();
+                let name = entry
+                    .path()
+                    .strip_prefix(folder)
+                    .unwrap_or(entry.path())
+                    .to_string_lossy()
+                    .into_owned();
                 found.push((entry.into_path(), name));
             }
             Ok(_) => {}
             Err(error) => {
-                let reason = error.io_error().map_or_else(|| "a link leads back to a folder above".to_owned(), in_words);
+                let reason = error.io_error().map_or_else(
+                    || "a link leads back to a folder above".to_owned(),
+                    in_words,
+                );
                 let place = shown(error.path().unwrap_or(folder));
                 if error.depth() == 0 {
                     return Err(ScanError::Unreadable(place, reason));
@@ -139,7 +160,9 @@ fn is_hidden(entry: &DirEntry) -> bool {
 }
 
 fn has_image_ending(path: &Path) -> bool {
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    let ending = path
+        .extension()
+        .map(|ending| ending.to_string_lossy().to_lowercase());
     ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
 }
 
@@ -159,7 +182,10 @@ fn shown(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    const ALL: ScanOptions = ScanOptions { recursive: true, hidden: false };
+    const ALL: ScanOptions = ScanOptions {
+        recursive: true,
+        hidden: false,
+    };
 
     fn folder(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -172,17 +198,38 @@ mod tests {
     }
 
     fn names(paths: &[PathBuf], options: ScanOptions) -> Vec<String> {
-        scan(paths, options).unwrap().images.iter().map(|image| image.name.to_string()).collect()
+        scan(paths, options)
+            .unwrap()
+            .images
+            .iter()
+            .map(|image| image.name.to_string())
+            .collect()
     }
 
     #[test]
     fn a_folder_is_searched_in_natural_order_without_hidden_files() {
-        let folder = folder(&["img10.png", "img2.JPG", "notes.txt", ".secret.png", "b/x.webp", ".git/y.png"]);
+        let folder = folder(&[
+            "img10.png",
+            "img2.JPG",
+            "notes.txt",
+            ".secret.png",
+            "b/x.webp",
+            ".git/y.png",
+        ]);
         let root = folder.path().to_owned();
-        assert_eq!(names(&[root.clone()], ALL), ["b/x.webp", "img2.JPG", "img10.png"]);
-        let flat = ScanOptions { recursive: false, ..ALL };
+        assert_eq!(
+            names(&[root.clone()], ALL),
+            ["b/x.webp", "img2.JPG", "img10.png"]
+        );
+        let flat = ScanOptions {
+            recursive: false,
+            ..ALL
+        };
         assert_eq!(names(&[root.clone()], flat), ["img2.JPG", "img10.png"]);
-        let hidden = ScanOptions { hidden: true, ..ALL };
+        let hidden = ScanOptions {
+            hidden: true,
+            ..ALL
+        };
         assert_eq!(names(&[root], hidden).len(), 5);
     }
 
@@ -192,7 +239,10 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         assert_eq!(names(&[at("odd.bin")], ALL).len(), 1);
         assert_eq!(names(&[at("set[1].png")], ALL).len(), 1);
-        assert_eq!(names(&[at("?.png"), at("a.png"), folder.path().to_owned()], ALL).len(), 3);
+        assert_eq!(
+            names(&[at("?.png"), at("a.png"), folder.path().to_owned()], ALL).len(),
+            3
+        );
     }
 
     #[test]

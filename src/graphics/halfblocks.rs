@@ -24,13 +24,23 @@ pub fn rows(picture: &RgbImage) -> impl Iterator<Item = Vec<(Rgb<u8>, Option<Rgb
 #[must_use]
 pub fn nearest_of_256(Rgb(color): Rgb<u8>) -> u8 {
     const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
-    let step = |value: u8| (0_u8..6).min_by_key(|&i| value.abs_diff(STEPS[usize::from(i)])).unwrap_or(0);
+    let step = |value: u8| {
+        (0_u8..6)
+            .min_by_key(|&i| value.abs_diff(STEPS[usize::from(i)]))
+            .unwrap_or(0)
+    };
     let [r, g, b] = color.map(step);
     let cube = [r, g, b].map(|i| STEPS[usize::from(i)]);
     let mean = color.iter().map(|&value| u16::from(value)).sum::<u16>() / 3;
-    let grey_step = u8::try_from(mean.saturating_sub(3) / 10).unwrap_or(23).min(23);
+    let grey_step = u8::try_from(mean.saturating_sub(3) / 10)
+        .unwrap_or(23)
+        .min(23);
     let grey = [8 + 10 * grey_step; 3];
-    if distance(color, grey) < distance(color, cube) { 232 + grey_step } else { 16 + 36 * r + 6 * g + b }
+    if distance(color, grey) < distance(color, cube) {
+        232 + grey_step
+    } else {
+        16 + 36 * r + 6 * g + b
+    }
 }
 
 fn distance(a: [u8; 3], b: [u8; 3]) -> u32 {

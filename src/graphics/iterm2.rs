@@ -27,7 +27,12 @@ pub fn encode(picture: &RgbImage, size: CellSize) -> Result<Vec<u8>, String> {
         size.columns,
         size.rows
     );
-    Ok([header.as_bytes(), STANDARD.encode(&jpeg).as_bytes(), b"\x07"].concat())
+    Ok([
+        header.as_bytes(),
+        STANDARD.encode(&jpeg).as_bytes(),
+        b"\x07",
+    ]
+    .concat())
 }
 
 #[cfg(test)]
@@ -40,7 +45,9 @@ mod tests {
         let bytes = encode(&picture, CellSize::new(5, 2)).unwrap();
         let text = String::from_utf8(bytes).unwrap();
         let (header, payload) = text.strip_suffix('\x07').unwrap().split_once(':').unwrap();
-        assert!(header.starts_with("\x1b]1337;File=inline=1;") && header.contains("width=5;height=2"));
+        assert!(
+            header.starts_with("\x1b]1337;File=inline=1;") && header.contains("width=5;height=2")
+        );
         let jpeg = STANDARD.decode(payload).unwrap();
         assert!(header.contains(&format!("size={};", jpeg.len())));
         let decoded = image::load_from_memory(&jpeg).unwrap().into_rgb8();

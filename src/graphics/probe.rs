@@ -11,7 +11,8 @@ use crate::text::visible;
 
 /// XTVERSION, a kitty query for a one-pixel picture, cell size, window size in pixels, and primary
 /// device attributes last.
-pub const QUESTIONS: &[u8] = b"\x1b[>q\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b[14t\x1b[c";
+pub const QUESTIONS: &[u8] =
+    b"\x1b[>q\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b[14t\x1b[c";
 
 /// Cells of a terminal that says nothing of their size.
 const USUAL_CELL: PixelSize = PixelSize::new(10, 20);
@@ -87,12 +88,24 @@ impl Parser {
     }
 
     fn control_sequence(&mut self, body: &str) -> Whole {
-        if let Some(list) = body.strip_prefix('?').and_then(|rest| rest.strip_suffix('c')) {
-            self.answers.attributes = Some(list.split(';').filter_map(|part| part.parse().ok()).collect());
+        if let Some(list) = body
+            .strip_prefix('?')
+            .and_then(|rest| rest.strip_suffix('c'))
+        {
+            self.answers.attributes = Some(
+                list.split(';')
+                    .filter_map(|part| part.parse().ok())
+                    .collect(),
+            );
             return Whole::Answer;
         }
-        let Some(report) = body.strip_suffix('t') else { return Whole::Typed };
-        let numbers: Vec<u32> = report.split(';').filter_map(|part| part.parse().ok()).collect();
+        let Some(report) = body.strip_suffix('t') else {
+            return Whole::Typed;
+        };
+        let numbers: Vec<u32> = report
+            .split(';')
+            .filter_map(|part| part.parse().ok())
+            .collect();
         match numbers.as_slice() {
             [6, height, width] => self.answers.cell = Some(PixelSize::new(*width, *height)),
             [4, height, width] => self.answers.window = Some(PixelSize::new(*width, *height)),
@@ -152,26 +165,49 @@ pub fn decide(
     }
 }
 
-fn best(answers: &Answers, environment: &Environment, brand: &str, tmux: bool) -> (Protocol, String) {
+fn best(
+    answers: &Answers,
+    environment: &Environment,
+    brand: &str,
+    tmux: bool,
+) -> (Protocol, String) {
     let Some(attributes) = &answers.attributes else {
-        return (Protocol::HalfBlocks, "the terminal did not answer in time".to_owned());
+        return (
+            Protocol::HalfBlocks,
+            "the terminal did not answer in time".to_owned(),
+        );
     };
     let sixel = attributes.contains(&4);
     if tmux {
         return if sixel {
-            (Protocol::Sixel, "tmux says that it handles Sixel".to_owned())
+            (
+                Protocol::Sixel,
+                "tmux says that it handles Sixel".to_owned(),
+            )
         } else {
-            (Protocol::HalfBlocks, "tmux is in between and does not handle Sixel".to_owned())
+            (
+                Protocol::HalfBlocks,
+                "tmux is in between and does not handle Sixel".to_owned(),
+            )
         };
     }
     // Konsole and WezTerm say Sixel too; their iTerm2 pictures are better and smaller.
     if let Some(name) = inline_images(brand, environment) {
-        return (Protocol::Iterm2, format!("{name} shows iTerm2's inline images"));
+        return (
+            Protocol::Iterm2,
+            format!("{name} shows iTerm2's inline images"),
+        );
     }
     if sixel {
-        return (Protocol::Sixel, "the terminal says that it handles Sixel".to_owned());
+        return (
+            Protocol::Sixel,
+            "the terminal says that it handles Sixel".to_owned(),
+        );
     }
-    (Protocol::HalfBlocks, "the terminal speaks neither Sixel nor iTerm2's protocol".to_owned())
+    (
+        Protocol::HalfBlocks,
+        "the terminal speaks neither Sixel nor iTerm2's protocol".to_owned(),
+    )
 }
 
 /// Terminals that show iTerm2's inline images. The environment counts only where the terminal does
@@ -179,22 +215,40 @@ fn best(answers: &Answers, environment: &Environment, brand: &str, tmux: bool) -
 fn inline_images(brand: &str, environment: &Environment) -> Option<String> {
     const NAMES: [&str; 4] = ["iTerm2", "WezTerm", "mintty", "xterm.js"];
     if !brand.is_empty() {
-        let konsole = brand.strip_prefix("Konsole ").and_then(|v| v.split('.').next()?.parse::<u32>().ok());
-        let known = NAMES.iter().any(|name| brand.starts_with(name)) || konsole.is_some_and(|year| year >= 22);
+        let konsole = brand
+            .strip_prefix("Konsole ")
+            .and_then(|v| v.split('.').next()?.parse::<u32>().ok());
+        let known = NAMES.iter().any(|name| brand.starts_with(name))
+            || konsole.is_some_and(|year| year >= 22);
         return known.then(|| brand.to_owned());
     }
     let said = [&environment.term_program, &environment.lc_terminal];
-    let names = ["iTerm.app", "iTerm2", "WezTerm", "mintty", "vscode", "WarpTerminal", "rio"];
-    said.into_iter().find(|value| names.contains(&value.as_str())).cloned()
+    let names = [
+        "iTerm.app",
+        "iTerm2",
+        "WezTerm",
+        "mintty",
+        "vscode",
+        "WarpTerminal",
+        "rio",
+    ];
+    said.into_iter()
+        .find(|value| names.contains(&value.as_str()))
+        .cloned()
 }
 
 /// What the terminal says of its cells, if it can be true; else what the system says; else the usual.
 fn cell_size(answers: &Answers, window: WindowSize) -> PixelSize {
-    let plausible = |size: &PixelSize| (4..=64).contains(&size.width) && (8..=128).contains(&size.height);
+    let plausible =
+        |size: &PixelSize| (4..=64).contains(&size.width) && (8..=128).contains(&size.height);
     let of_window = |pixels: PixelSize| {
         let cells = window.cells;
-        (cells.columns > 0 && cells.rows > 0)
-            .then(|| PixelSize::new(pixels.width / u32::from(cells.columns), pixels.height / u32::from(cells.rows)))
+        (cells.columns > 0 && cells.rows > 0).then(|| {
+            PixelSize::new(
+                pixels.width / u32::from(cells.columns),
+                pixels.height / u32::from(cells.rows),
+            )
+        })
     };
     answers
         .cell
@@ -205,7 +259,9 @@ fn cell_size(answers: &Answers, window: WindowSize) -> PixelSize {
 }
 
 fn true_color(environment: &Environment, brand: &str) -> bool {
-    const BRANDS: [&str; 9] = ["kitty", "ghostty", "WezTerm", "iTerm2", "foot", "Konsole", "contour", "mintty", "rio"];
+    const BRANDS: [&str; 9] = [
+        "kitty", "ghostty", "WezTerm", "iTerm2", "foot", "Konsole", "contour", "mintty", "rio",
+    ];
     matches!(environment.colorterm.as_str(), "truecolor" | "24bit")
         || environment.term.contains("direct")
         || BRANDS.iter().any(|name| brand.starts_with(name))
@@ -215,11 +271,16 @@ fn true_color(environment: &Environment, brand: &str) -> bool {
 mod tests {
     use super::*;
 
-    const REPLIES: &[u8] = b"\x1bP>|XTerm(379)\x1b\\\x1b_Gi=31;OK\x1b\\\x1b[6;18;9t\x1b[4;648;1080t\x1b[?64;1;4;22c";
+    const REPLIES: &[u8] =
+        b"\x1bP>|XTerm(379)\x1b\\\x1b_Gi=31;OK\x1b\\\x1b[6;18;9t\x1b[4;648;1080t\x1b[?64;1;4;22c";
 
     fn answers(portions: &[&[u8]]) -> (Answers, Vec<u8>, bool) {
         let mut parser = Parser::default();
-        let done = portions.iter().map(|portion| parser.feed(portion)).last().unwrap_or(false);
+        let done = portions
+            .iter()
+            .map(|portion| parser.feed(portion))
+            .last()
+            .unwrap_or(false);
         parser.finish();
         (parser.answers, parser.typed, done)
     }
@@ -240,7 +301,14 @@ mod tests {
 
     #[test]
     fn typed_keys_are_kept_in_order_and_never_taken_for_answers() {
-        let mixed = [b"jc".as_slice(), &REPLIES[..20], b"", &REPLIES[20..], b"\x1b[B3"].concat();
+        let mixed = [
+            b"jc".as_slice(),
+            &REPLIES[..20],
+            b"",
+            &REPLIES[20..],
+            b"\x1b[B3",
+        ]
+        .concat();
         let (found, typed, done) = answers(&[&mixed]);
         assert_eq!((typed.as_slice(), done), (b"jc\x1b[B3".as_slice(), true));
         assert!(found.kitty);
@@ -256,43 +324,108 @@ mod tests {
     }
 
     fn decided(reply: &[u8], environment: &Environment, choice: Choice) -> Capabilities {
-        let window = WindowSize { cells: CellSize::new(120, 36), pixels: PixelSize::new(0, 0) };
+        let window = WindowSize {
+            cells: CellSize::new(120, 36),
+            pixels: PixelSize::new(0, 0),
+        };
         decide(&answers(&[reply]).0, environment, window, choice, None)
     }
 
     #[test]
     fn each_terminal_gets_the_protocol_that_it_shows() {
         let plain = Environment::default();
-        let stale = Environment { term_program: "iTerm.app".to_owned(), ..Environment::default() };
-        let inside = Environment { tmux: true, ..Environment::default() };
+        let stale = Environment {
+            term_program: "iTerm.app".to_owned(),
+            ..Environment::default()
+        };
+        let inside = Environment {
+            tmux: true,
+            ..Environment::default()
+        };
         for (reply, environment, protocol) in [
-            (&b"\x1bP>|XTerm(379)\x1b\\\x1b[?64;4c"[..], &plain, Protocol::Sixel),
-            (b"\x1bP>|foot(1.13.1)\x1b\\\x1b[?62;4;22c", &stale, Protocol::Sixel),
-            (b"\x1bP>|kitty(0.26.5)\x1b\\\x1b_Gi=31;OK\x1b\\\x1b[?62;c", &plain, Protocol::HalfBlocks),
-            (b"\x1bP>|WezTerm 20240203\x1b\\\x1b[?65;4c", &plain, Protocol::Iterm2),
-            (b"\x1bP>|Konsole 22.12.3\x1b\\\x1b[?62;1;4c", &plain, Protocol::Iterm2),
+            (
+                &b"\x1bP>|XTerm(379)\x1b\\\x1b[?64;4c"[..],
+                &plain,
+                Protocol::Sixel,
+            ),
+            (
+                b"\x1bP>|foot(1.13.1)\x1b\\\x1b[?62;4;22c",
+                &stale,
+                Protocol::Sixel,
+            ),
+            (
+                b"\x1bP>|kitty(0.26.5)\x1b\\\x1b_Gi=31;OK\x1b\\\x1b[?62;c",
+                &plain,
+                Protocol::HalfBlocks,
+            ),
+            (
+                b"\x1bP>|WezTerm 20240203\x1b\\\x1b[?65;4c",
+                &plain,
+                Protocol::Iterm2,
+            ),
+            (
+                b"\x1bP>|Konsole 22.12.3\x1b\\\x1b[?62;1;4c",
+                &plain,
+                Protocol::Iterm2,
+            ),
             (b"\x1b[?62;1c", &stale, Protocol::Iterm2),
-            (b"\x1bP>|tmux 3.3a\x1b\\\x1b[?1;2c", &inside, Protocol::HalfBlocks),
-            (b"\x1bP>|tmux 3.5\x1b\\\x1b[?1;2;4c", &inside, Protocol::Sixel),
+            (
+                b"\x1bP>|tmux 3.3a\x1b\\\x1b[?1;2c",
+                &inside,
+                Protocol::HalfBlocks,
+            ),
+            (
+                b"\x1bP>|tmux 3.5\x1b\\\x1b[?1;2;4c",
+                &inside,
+                Protocol::Sixel,
+            ),
             (b"", &plain, Protocol::HalfBlocks),
         ] {
             let found = decided(reply, environment, Choice::Auto);
-            assert_eq!(found.protocol, protocol, "{}: {}", found.brand, found.reason);
+            assert_eq!(
+                found.protocol, protocol,
+                "{}: {}",
+                found.brand, found.reason
+            );
         }
     }
 
     #[test]
     fn the_users_choice_wins() {
-        let found = decided(b"\x1b[?64;4c", &Environment::default(), Choice::Use(Protocol::HalfBlocks));
-        assert_eq!((found.protocol, found.reason.as_str()), (Protocol::HalfBlocks, "half blocks was asked for"));
+        let found = decided(
+            b"\x1b[?64;4c",
+            &Environment::default(),
+            Choice::Use(Protocol::HalfBlocks),
+        );
+        assert_eq!(
+            (found.protocol, found.reason.as_str()),
+            (Protocol::HalfBlocks, "half blocks was asked for")
+        );
     }
 
     #[test]
     fn the_cell_size_is_the_most_trustworthy_one_that_can_be_true() {
-        let window = WindowSize { cells: CellSize::new(100, 40), pixels: PixelSize::new(800, 640) };
-        let size = |cell, pixels| cell_size(&Answers { cell, ..Answers::default() }, WindowSize { pixels, ..window });
-        assert_eq!(size(Some(PixelSize::new(9, 18)), window.pixels), PixelSize::new(9, 18));
-        assert_eq!(size(Some(PixelSize::new(0, 0)), window.pixels), PixelSize::new(8, 16));
+        let window = WindowSize {
+            cells: CellSize::new(100, 40),
+            pixels: PixelSize::new(800, 640),
+        };
+        let size = |cell, pixels| {
+            cell_size(
+                &Answers {
+                    cell,
+                    ..Answers::default()
+                },
+                WindowSize { pixels, ..window },
+            )
+        };
+        assert_eq!(
+            size(Some(PixelSize::new(9, 18)), window.pixels),
+            PixelSize::new(9, 18)
+        );
+        assert_eq!(
+            size(Some(PixelSize::new(0, 0)), window.pixels),
+            PixelSize::new(8, 16)
+        );
         assert_eq!(size(None, PixelSize::new(0, 0)), USUAL_CELL);
     }
 }

@@ -16,7 +16,8 @@ pub const END_UPDATE: &str = "\x1b[?2026l";
 pub const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?1000h\x1b[?1006h\x1b[?2004h\x1b[H\x1b[J";
 
 /// Ends whatever sequence was cut short, then undoes [`ENTER`].
-pub const LEAVE: &str = "\x1b\\\x1b[?2026l\x1b[?2004l\x1b[?1006l\x1b[?1000l\x1b[0m\x1b[?1049l\x1b[?25h";
+pub const LEAVE: &str =
+    "\x1b\\\x1b[?2026l\x1b[?2004l\x1b[?1006l\x1b[?1000l\x1b[0m\x1b[?1049l\x1b[?25h";
 
 /// Erases the screen. Not `CSI 2 J`, which frees pictures that a terminal keeps for later.
 pub const ERASE: &str = "\x1b[H\x1b[J";
@@ -32,8 +33,9 @@ pub fn placed(slot: Slot, body: &[u8]) -> Vec<u8> {
 #[must_use]
 pub fn erased(slot: Slot) -> Vec<u8> {
     let blank = " ".repeat(usize::from(slot.size.columns));
-    let rows: String =
-        (slot.y..slot.y + slot.size.rows).map(|y| format!("\x1b[{};{}H\x1b[0m{blank}", y + 1, slot.x + 1)).collect();
+    let rows: String = (slot.y..slot.y + slot.size.rows)
+        .map(|y| format!("\x1b[{};{}H\x1b[0m{blank}", y + 1, slot.x + 1))
+        .collect();
     format!("{BEGIN_UPDATE}\x1b7{rows}\x1b8").into_bytes()
 }
 
@@ -41,7 +43,11 @@ pub fn erased(slot: Slot) -> Vec<u8> {
 #[must_use]
 pub fn copy(text: &str, tmux: bool) -> Vec<u8> {
     let sequence = format!("\x1b]52;c;{}\x07", STANDARD.encode(text));
-    if tmux { passed_through(&sequence) } else { sequence.into_bytes() }
+    if tmux {
+        passed_through(&sequence)
+    } else {
+        sequence.into_bytes()
+    }
 }
 
 /// Wrapped so that tmux hands it to the terminal outside.
@@ -55,7 +61,10 @@ mod tests {
 
     #[test]
     fn leaving_undoes_every_mode_that_entering_sets() {
-        for mode in ENTER.split("\x1b[").filter_map(|part| part.strip_suffix('h')) {
+        for mode in ENTER
+            .split("\x1b[")
+            .filter_map(|part| part.strip_suffix('h'))
+        {
             assert!(LEAVE.contains(&format!("\x1b[{mode}l")), "{mode}");
         }
         assert!(LEAVE.ends_with("\x1b[?25h"));

@@ -40,7 +40,9 @@ impl Capture {
     pub fn start() -> std::io::Result<Self> {
         let memory = rustix::fs::memfd_create("gradcam-stdout", MemfdFlags::CLOEXEC)?;
         rustix::stdio::dup2_stdout(&memory)?;
-        Ok(Self { memory: Mutex::new(File::from(memory)) })
+        Ok(Self {
+            memory: Mutex::new(File::from(memory)),
+        })
     }
 
     /// The picture as Sixel, at most [`MAX_SIXEL_SIDE`] wide and high. [`prime`] comes first.
@@ -48,7 +50,10 @@ impl Capture {
     /// # Errors
     /// When viuer fails.
     pub fn sixel(&self, picture: &RgbImage) -> Result<Vec<u8>, String> {
-        let (width, height) = (picture.width().min(MAX_SIXEL_SIDE), picture.height().min(MAX_SIXEL_SIDE));
+        let (width, height) = (
+            picture.width().min(MAX_SIXEL_SIDE),
+            picture.height().min(MAX_SIXEL_SIDE),
+        );
         let config = Config {
             // Sizes are multiples of viuer's cell; the picture is squeezed by less than one of them.
             width: Some((width / SIXEL_CELL.0).max(1)),
@@ -62,12 +67,16 @@ impl Capture {
     }
 
     fn printed(&self, picture: &DynamicImage, config: &Config) -> Result<Vec<u8>, String> {
-        let mut memory = self.memory.lock().map_err(|_| "the picture's memory is in an unknown state")?;
+        let mut memory = self
+            .memory
+            .lock()
+            .map_err(|_| "the picture's memory is in an unknown state")?;
         let failed = |error: std::io::Error| format!("cannot keep the picture in memory: {error}");
         memory.set_len(0).map_err(failed)?;
         memory.seek(SeekFrom::Start(0)).map_err(failed)?;
         #[expect(clippy::disallowed_methods, reason = "this is the place")]
-        viuer::print(picture, config).map_err(|error| format!("cannot encode the picture: {error}"))?;
+        viuer::print(picture, config)
+            .map_err(|error| format!("cannot encode the picture: {error}"))?;
         std::io::stdout().flush().map_err(failed)?;
         memory.seek(SeekFrom::Start(0)).map_err(failed)?;
         let mut bytes = Vec::new();
@@ -105,15 +114,25 @@ pub fn print_once(picture: RgbImage, capabilities: &Capabilities) -> Result<(), 
     };
     if sixel {
         let width = (columns * cell.width).min(MAX_SIXEL_SIDE);
-        let height = (u64::from(width) * u64::from(picture.height()) / u64::from(picture.width().max(1))).min(u64::from(MAX_SIXEL_SIDE));
+        let height = (u64::from(width) * u64::from(picture.height())
+            / u64::from(picture.width().max(1)))
+        .min(u64::from(MAX_SIXEL_SIDE));
         config.width = Some((width / SIXEL_CELL.0).max(1));
-        config.height = Some(u32::try_from(height).unwrap_or(MAX_SIXEL_SIDE).div_ceil(SIXEL_CELL.1).max(1));
+        config.height = Some(
+            u32::try_from(height)
+                .unwrap_or(MAX_SIXEL_SIDE)
+                .div_ceil(SIXEL_CELL.1)
+                .max(1),
+        );
     }
     #[expect(clippy::disallowed_methods, reason = "this is the place")]
-    viuer::print(&DynamicImage::ImageRgb8(picture), &config).map_err(|error| format!("cannot print the picture: {error}"))?;
+    viuer::print(&DynamicImage::ImageRgb8(picture), &config)
+        .map_err(|error| format!("cannot print the picture: {error}"))?;
     if sixel {
         // A Sixel picture leaves the cursor on its last row.
-        std::io::stdout().write_all(b"\r\n").map_err(|error| error.to_string())?;
+        std::io::stdout()
+            .write_all(b"\r\n")
+            .map_err(|error| error.to_string())?;
     }
     Ok(())
 }
@@ -132,7 +151,9 @@ pub fn prime(capabilities: &Capabilities) -> std::io::Result<()> {
     termios.make_raw();
     tcsetattr(&theirs, OptionalActions::Now, &termios)?;
     let (sixel, kitty) = (capabilities.protocol == Protocol::Sixel, capabilities.kitty);
-    let answers = Builder::new().name("viuer answers".to_owned()).spawn(move || answer(ours, sixel, kitty))?;
+    let answers = Builder::new()
+        .name("viuer answers".to_owned())
+        .spawn(move || answer(ours, sixel, kitty))?;
 
     let stdin = rustix::io::dup(std::io::stdin())?;
     let stdout = rustix::io::dup(std::io::stdout())?;
@@ -147,7 +168,9 @@ pub fn prime(capabilities: &Capabilities) -> std::io::Result<()> {
     // Our side reads the end of the file when the last descriptor of theirs is closed.
     drop(theirs);
     if answers.join().is_err() || !agreed {
-        return Err(std::io::Error::other("viuer did not take our word for what the terminal can do"));
+        return Err(std::io::Error::other(
+            "viuer did not take our word for what the terminal can do",
+        ));
     }
     Ok(())
 }

@@ -6,12 +6,15 @@
 mod pickle;
 mod safetensors;
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use tch::{Kind, Tensor};
+
+use super::recipe::Recipe;
 
 /// Where a model comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +55,17 @@ impl CheckpointError {
     }
 }
 
+/// What a checkpoint can say of itself: JSON under the key `gradcam` of a safetensors file's
+/// metadata.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    pub name: Option<String>,
+    pub recipe: Option<Recipe>,
+    /// Class names in the order of the model's output.
+    pub classes: Option<Vec<String>>,
+}
+
 /// Named weights.
 #[derive(Debug)]
 pub struct Checkpoint {
@@ -59,8 +73,8 @@ pub struct Checkpoint {
     pub name: String,
     /// First 16 hexadecimal digits of the file's BLAKE3 hash.
     pub fingerprint: String,
-    /// Text beside the weights, where the format has any.
-    pub metadata: HashMap<String, String>,
+    /// What the checkpoint says of itself.
+    pub card: Card,
     shapes: BTreeMap<String, Vec<usize>>,
     numbers: Numbers,
 }
@@ -79,11 +93,7 @@ impl Checkpoint {
         match source {
             ModelSource::Demo => {
                 let hash = blake3::hash(DEMO).to_hex();
-                Self::from_safetensors(
-                    "demo model".to_owned(),
-                    &hash,
-                    safetensors::Archive::new("demo model", DEMO.into())?,
-                )
+                Self::from_safetensors("demo model", "demo model".to_owned(), &hash, DEMO.into())
             }
             ModelSource::File(path) => Self::open_file(path),
         }
@@ -115,11 +125,7 @@ impl Checkpoint {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(unreadable)?;
             let hash = blake3::hash(&bytes).to_hex();
-            return Self::from_safetensors(
-                name,
-                &hash,
-                safetensors::Archive::new(&file_name, bytes.into())?,
-            );
+            return Self::from_safetensors(&file_name, name, &hash, bytes.into());
         }
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(&mut file).map_err(unreadable)?;
@@ -127,25 +133,31 @@ impl Checkpoint {
         Ok(Self {
             name,
             fingerprint: hasher.finalize().to_hex().chars().take(16).collect(),
-            metadata: HashMap::new(),
+            card: Card::default(),
             shapes: archive.shapes(),
             numbers: Numbers::Pickle(archive),
         })
     }
 
     fn from_safetensors(
+        file: &str,
         name: String,
         hash: &str,
-        archive: safetensors::Archive,
+        bytes: Cow<'static, [u8]>,
     ) -> Result<Self, CheckpointError> {
-        let metadata = archive.metadata();
+        let archive = safetensors::Archive::new(file, bytes)?;
+        let card = match archive.metadata().get("gradcam") {
+            None => Card::default(),
+            Some(text) => serde_json::from_str(text).map_err(|error| CheckpointError::Damaged {
+                file: file.to_owned(),
+                reason: format!("what its metadata says under \"gradcam\" cannot be read: {error}"),
+            })?,
+        };
         Ok(Self {
-            name: metadata
-                .get("gradcam.name")
-                .map_or(name, |shown| crate::text::visible(shown)),
+            name: card.name.as_deref().map_or(name, crate::text::visible),
             fingerprint: hash.chars().take(16).collect(),
             shapes: archive.shapes()?,
-            metadata,
+            card,
             numbers: Numbers::Safetensors(archive),
         })
     }

@@ -57,17 +57,12 @@ impl Labels {
         })
     }
 
-    /// From the JSON array in a checkpoint's metadata.
+    /// The names that a checkpoint carries.
     ///
     /// # Errors
-    /// As [`Labels::open`].
-    pub fn from_metadata(text: &str, classes: usize) -> Result<Self, LabelError> {
+    /// When there is not a name for each of `classes` classes.
+    pub fn of_checkpoint(names: Vec<String>, classes: usize) -> Result<Self, LabelError> {
         let file = "the checkpoint's list of class names".to_owned();
-        let value: Value = serde_json::from_str(text).map_err(|error| LabelError::Unreadable {
-            file: file.clone(),
-            reason: error.to_string(),
-        })?;
-        let names = from_json(&value).unwrap_or_default();
         Self::new(names, classes).map_err(|found| LabelError::Count {
             file,
             found,

@@ -78,8 +78,6 @@ pub enum RecipeError {
     NotFinite(&'static str),
     #[error("the recipe's standard deviation is {0}; it must be above zero")]
     Std(f32),
-    #[error("the checkpoint's recipe is not readable: {0}")]
-    Json(#[from] serde_json::Error),
     #[error("the image has no pixels")]
     NoPixels,
     #[error("resizing failed: {0}")]
@@ -122,12 +120,6 @@ impl Recipe {
             std,
             bgr: false,
         }
-    }
-
-    /// # Errors
-    /// When the text is not the JSON of a recipe.
-    pub fn from_json(text: &str) -> Result<Self, RecipeError> {
-        Ok(serde_json::from_str(text)?)
     }
 
     /// The recipe with the user's changes. A squash has no crop unless the user asks for one.

@@ -16,8 +16,22 @@ use crate::text::visible;
 /// A label as part of a file name: letters, digits and `-` stay, the rest becomes `_`.
 #[must_use]
 pub fn label_part(label: &str) -> String {
-    let part: String = label.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).take(60).collect();
-    if part.is_empty() { "_".to_owned() } else { part }
+    let part: String = label
+        .chars()
+        .map(|c| {
+            if c.is_alphanumeric() || c == '-' {
+                c
+            } else {
+                '_'
+            }
+        })
+        .take(60)
+        .collect();
+    if part.is_empty() {
+        "_".to_owned()
+    } else {
+        part
+    }
 }
 
 /// `FOLDER/STEM.LABEL.ENDING` for an image and a class.
@@ -31,7 +45,9 @@ pub fn output_path(folder: &Path, stem: &OsString, label_part: &str, ending: &st
 /// The image's file name without its ending.
 #[must_use]
 pub fn stem(image: &Path) -> OsString {
-    image.file_stem().map_or_else(|| OsString::from("image"), OsString::from)
+    image
+        .file_stem()
+        .map_or_else(|| OsString::from("image"), OsString::from)
 }
 
 /// Stems of one run: the second `cat` becomes `cat-2`.
@@ -66,7 +82,9 @@ pub fn save_npy(grid: &Grid, path: &Path) -> Result<(), String> {
             .writer(file)
             .begin_nd()
             .map_err(|error| error.to_string())?;
-        writer.extend(grid.values.iter().copied()).map_err(|error| error.to_string())?;
+        writer
+            .extend(grid.values.iter().copied())
+            .map_err(|error| error.to_string())?;
         writer.finish().map_err(|error| error.to_string())
     })
 }
@@ -125,7 +143,9 @@ mod tests {
         assert_eq!(label_part("tiger cat"), "tiger_cat");
         assert_eq!(label_part("../../etc/passwd"), "______etc_passwd");
         let mut stems = Stems::default();
-        let all: Vec<_> = ["a/cat.png", "b/cat.jpg", "cat-2.png", "cat.gif"].map(|path| stems.unique(Path::new(path))).into();
+        let all: Vec<_> = ["a/cat.png", "b/cat.jpg", "cat-2.png", "cat.gif"]
+            .map(|path| stems.unique(Path::new(path)))
+            .into();
         assert_eq!(all, ["cat", "cat-2", "cat-2-2", "cat-3"]);
         let path = output_path(Path::new("out"), &all[0], "tiger_cat", "overlay.png");
         assert_eq!(path, Path::new("out/cat.tiger_cat.overlay.png"));

@@ -67,7 +67,12 @@ pub(super) fn start(sender: Sender<Input>, typed: &[u8]) -> std::io::Result<()> 
         let mut filter = ReplyFilter::default();
         loop {
             let input = match read() {
-                Ok(Event::Key(key)) if key.kind == KeyEventKind::Release || !filter.admits(&key, Instant::now()) => continue,
+                Ok(Event::Key(key))
+                    if key.kind == KeyEventKind::Release
+                        || !filter.admits(&key, Instant::now()) =>
+                {
+                    continue;
+                }
                 Ok(Event::Key(key)) => Input::Key(key),
                 Ok(Event::Mouse(mouse)) => Input::Mouse(mouse),
                 Ok(Event::Resize(columns, rows)) => Input::Resize(CellSize::new(columns, rows)),
@@ -131,7 +136,15 @@ mod tests {
     fn a_late_answer_presses_no_keys_and_the_next_key_counts() {
         let mut filter = ReplyFilter::default();
         let now = Instant::now();
-        let answer = [alt('_'), plain('G'), plain('i'), plain('='), plain('O'), plain('K'), alt('\\')];
+        let answer = [
+            alt('_'),
+            plain('G'),
+            plain('i'),
+            plain('='),
+            plain('O'),
+            plain('K'),
+            alt('\\'),
+        ];
         assert!(answer.iter().all(|key| !filter.admits(key, now)));
         assert!(filter.admits(&plain('j'), now));
     }
@@ -146,7 +159,10 @@ mod tests {
 
     #[test]
     fn keys_typed_during_the_probe_are_not_lost() {
-        let codes: Vec<_> = keys(b"j3\x1b[B\r\x1aq").into_iter().map(|key| (key.code, key.modifiers)).collect();
+        let codes: Vec<_> = keys(b"j3\x1b[B\r\x1aq")
+            .into_iter()
+            .map(|key| (key.code, key.modifiers))
+            .collect();
         let none = KeyModifiers::NONE;
         assert_eq!(
             codes,

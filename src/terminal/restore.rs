@@ -13,7 +13,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-use super::{CellSize, Input, OptionalActions, PixelSize, WindowSize, tcgetattr, tcgetwinsize, tcsetattr};
+use super::{
+    CellSize, Input, OptionalActions, PixelSize, WindowSize, tcgetattr, tcgetwinsize, tcsetattr,
+};
 use crate::graphics::sequences::{ENTER, LEAVE};
 use crate::worker::THREAD_NAME;
 
@@ -38,7 +40,13 @@ impl Tty {
     pub(super) fn new(device: File) -> std::io::Result<Self> {
         let before = tcgetattr(&device)?;
         let output = Mutex::new(device.try_clone()?);
-        Ok(Self { device, output, before, entered: AtomicBool::new(false), raw: AtomicBool::new(false) })
+        Ok(Self {
+            device,
+            output,
+            before,
+            entered: AtomicBool::new(false),
+            raw: AtomicBool::new(false),
+        })
     }
 
     /// Keys come one by one, without echo, and Ctrl-C is a key.
@@ -90,7 +98,9 @@ impl Tty {
             loop {
                 match self.output.try_lock() {
                     Ok(mut output) => break drop(output.write_all(LEAVE.as_bytes())),
-                    Err(TryLockError::Poisoned(output)) => break drop(output.into_inner().write_all(LEAVE.as_bytes())),
+                    Err(TryLockError::Poisoned(output)) => {
+                        break drop(output.into_inner().write_all(LEAVE.as_bytes()));
+                    }
                     Err(TryLockError::WouldBlock) if start.elapsed() > STUCK => break,
                     Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
                 }
@@ -98,7 +108,7 @@ impl Tty {
         }
         if self.raw.swap(false, Ordering::SeqCst) {
             // Nothing can be done about a terminal that is gone.
-            drop(tcsetattr(&self.device, OptionalActions::Now, &self.before));
+            let _gone = tcsetattr(&self.device, OptionalActions::Now, &self.before);
         }
     }
 }
@@ -115,7 +125,7 @@ pub(super) fn on_panic(tty: &Arc<Tty>) {
         }
         tty.restore();
         // Standard error is the log by now; the message belongs on the terminal.
-        drop(rustix::stdio::dup2_stderr(&tty.device));
+        let _lost = rustix::stdio::dup2_stderr(&tty.device);
         before(panic);
     }));
 }
@@ -133,7 +143,9 @@ pub(super) fn on_signals(tty: &Arc<Tty>, input: Sender<Input>) -> std::io::Resul
                 log::error!("signal {signal}: {error}");
             }
             // Only a stopped program gets here, when it goes on.
-            let back = tty.enter_raw().and_then(|()| if screen { tty.enter_screen() } else { Ok(()) });
+            let back = tty
+                .enter_raw()
+                .and_then(|()| if screen { tty.enter_screen() } else { Ok(()) });
             if back.is_err() || input.send(Input::Resumed).is_err() {
                 return;
             }

@@ -26,7 +26,11 @@ impl Screen {
     #[must_use]
     pub fn new(session: &Session) -> Self {
         let inner = CrosstermBackend::new(session.writer.clone());
-        Self { inner, tty: Arc::clone(&session.tty), cursor: Position::ORIGIN }
+        Self {
+            inner,
+            tty: Arc::clone(&session.tty),
+            cursor: Position::ORIGIN,
+        }
     }
 }
 

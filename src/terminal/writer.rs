@@ -50,9 +50,15 @@ impl Writer {
         });
         let (idle_sender, idle) = bounded(1);
         let theirs = Arc::clone(&shared);
-        let thread = Builder::new().name("writer".to_owned()).spawn(move || theirs.work(sink, &idle_sender))?;
+        let thread = Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || theirs.work(sink, &idle_sender))?;
         *shared.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
-        Ok(Self { shared, text: Vec::new(), idle })
+        Ok(Self {
+            shared,
+            text: Vec::new(),
+            idle,
+        })
     }
 
     /// Puts a picture on the terminal when all text is written.
@@ -92,7 +98,12 @@ impl Writer {
             queue.picture = None;
         }
         self.shared.changed.notify_all();
-        let thread = self.shared.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self
+            .shared
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(thread) = thread
             && thread.join().is_err()
         {
@@ -113,10 +124,13 @@ impl Shared {
                 queue.writing = false;
                 if queue.text.is_empty() {
                     // A full channel says the same already.
-                    drop(idle.try_send(()));
+                    let _full = idle.try_send(());
                 }
                 while queue.text.is_empty() && queue.picture.is_none() && !queue.stopped {
-                    queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                    queue = self
+                        .changed
+                        .wait(queue)
+                        .unwrap_or_else(PoisonError::into_inner);
                 }
                 if !queue.text.is_empty() {
                     queue.writing = true;
@@ -163,7 +177,14 @@ mod tests {
     use crate::graphics::Slot;
 
     fn picture(bytes: &[u8]) -> Encoded {
-        Encoded { slot: Slot { x: 0, y: 0, size: CellSize::new(1, 1) }, bytes: bytes.into() }
+        Encoded {
+            slot: Slot {
+                x: 0,
+                y: 0,
+                size: CellSize::new(1, 1),
+            },
+            bytes: bytes.into(),
+        }
     }
 
     /// A writer whose every write waits for leave and is then reported.
@@ -191,9 +212,16 @@ mod tests {
         writer.write_all(b"second").unwrap();
         writer.flush().unwrap();
         assert!(!writer.is_idle());
-        for expected in ["\x1b[?2026hfirst\x1b[?2026l", "\x1b[?2026hsecond\x1b[?2026l", "new"] {
+        for expected in [
+            "\x1b[?2026hfirst\x1b[?2026l",
+            "\x1b[?2026hsecond\x1b[?2026l",
+            "new",
+        ] {
             leave.send(()).unwrap();
-            assert_eq!(String::from_utf8(written.recv().unwrap()).unwrap(), expected);
+            assert_eq!(
+                String::from_utf8(written.recv().unwrap()).unwrap(),
+                expected
+            );
         }
         writer.stop();
         assert!(written.try_recv().is_err());

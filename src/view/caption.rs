@@ -41,16 +41,26 @@ fn target(state: &State, shown: &Outcome) -> Line<'static> {
             let how = match style.view {
                 View::Image => "image alone".to_owned(),
                 View::Heatmap => format!("heatmap, {}", style.colormap.name()),
-                view => format!("{}, {} at {:.0} %", view.name(), style.colormap.name(), style.opacity * 100.0),
+                view => format!(
+                    "{}, {} at {:.0} %",
+                    view.name(),
+                    style.colormap.name(),
+                    style.opacity * 100.0
+                ),
             };
             words.push(Span::from(format!(" · {how}")));
         }
-        MapState::Empty => words.push(Span::from(" · no positive evidence for this class: the map is all zero").yellow()),
+        MapState::Empty => words.push(
+            Span::from(" · no positive evidence for this class: the map is all zero").yellow(),
+        ),
         MapState::Nan => words.push(Span::from(" · the map has values that are not numbers").red()),
     }
     let current = state.current().map(|image| image.id);
     if current != Some(shown.image) {
-        words.push(Span::from(format!(" · of {}", state.image(shown.image).name)));
+        words.push(Span::from(format!(
+            " · of {}",
+            state.image(shown.image).name
+        )));
     }
     if state.is_waiting() {
         words.push(Span::from(" …"));

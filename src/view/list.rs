@@ -12,18 +12,46 @@ use crate::app::state::State;
 use crate::dataset::ImageId;
 
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let place = if state.queue.is_empty() { 0 } else { state.selected + 1 };
-    title(frame, area, "Images", &format!("{place}/{}", state.queue.len()));
-    let rows = state.queue.iter().enumerate().skip(state.scroll).take(list_rows(area));
+    let place = if state.queue.is_empty() {
+        0
+    } else {
+        state.selected + 1
+    };
+    title(
+        frame,
+        area,
+        "Images",
+        &format!("{place}/{}", state.queue.len()),
+    );
+    let rows = state
+        .queue
+        .iter()
+        .enumerate()
+        .skip(state.scroll)
+        .take(list_rows(area));
     for (row, (place, id)) in (1_u16..).zip(rows) {
         let line = line(state, *id, place == state.selected, usize::from(area.width));
-        frame.render_widget(line, Rect { y: area.y + row, height: 1, ..area });
+        frame.render_widget(
+            line,
+            Rect {
+                y: area.y + row,
+                height: 1,
+                ..area
+            },
+        );
     }
 }
 
 fn line(state: &State, id: ImageId, selected: bool, width: usize) -> Line<'static> {
-    let answer = match (state.predictions.get(&id).and_then(|found| found.first()), state.unreadable.get(&id)) {
-        (Some(first), _) => format!("{} {:3.0}%", head(&first.label, width * 2 / 5), first.probability * 100.0),
+    let answer = match (
+        state.predictions.get(&id).and_then(|found| found.first()),
+        state.unreadable.get(&id),
+    ) {
+        (Some(first), _) => format!(
+            "{} {:3.0}%",
+            head(&first.label, width * 2 / 5),
+            first.probability * 100.0
+        ),
         (None, Some(_)) => "! unreadable".to_owned(),
         (None, None) => String::new(),
     };
@@ -33,7 +61,11 @@ fn line(state: &State, id: ImageId, selected: bool, width: usize) -> Line<'stati
     let marker = if selected { "▸ " } else { "  " };
     let line = Line::from(vec![
         Span::from(format!("{marker}{name}{}", " ".repeat(gap))),
-        if selected { Span::from(answer) } else { Span::from(answer).dim() },
+        if selected {
+            Span::from(answer)
+        } else {
+            Span::from(answer).dim()
+        },
     ]);
     if selected { line.style(chosen()) } else { line }
 }

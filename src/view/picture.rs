@@ -17,7 +17,10 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) -> Option<S
         let text = if state.images.is_empty() {
             "There are no images.".to_owned()
         } else {
-            format!("No image has {:?} in its name. Esc clears the filter.", state.filter)
+            format!(
+                "No image has {:?} in its name. Esc clears the filter.",
+                state.filter
+            )
         };
         sentence(frame, area, &text);
         return None;
@@ -48,7 +51,9 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) -> Option<S
 /// The cells in the middle of the pane that hold the picture.
 fn centered(area: Rect, picture: &RgbImage, cell_px: PixelSize) -> Slot {
     let cells = |pixels: u32, cell: u32, bound: u16| {
-        u16::try_from(pixels.div_ceil(cell.max(1))).unwrap_or(u16::MAX).clamp(1, bound.max(1))
+        u16::try_from(pixels.div_ceil(cell.max(1)))
+            .unwrap_or(u16::MAX)
+            .clamp(1, bound.max(1))
     };
     let columns = cells(picture.width(), cell_px.width, area.width);
     let rows = cells(picture.height(), cell_px.height, area.height);
@@ -61,7 +66,8 @@ fn centered(area: Rect, picture: &RgbImage, cell_px: PixelSize) -> Slot {
 
 /// Keeps ratatui off the cells that the picture covers.
 fn cover(frame: &mut Frame<'_>, slot: Slot) {
-    let area = Rect::new(slot.x, slot.y, slot.size.columns, slot.size.rows).intersection(frame.area());
+    let area =
+        Rect::new(slot.x, slot.y, slot.size.columns, slot.size.rows).intersection(frame.area());
     for position in area.positions() {
         frame.buffer_mut()[position].set_diff_option(CellDiffOption::Skip);
     }
@@ -70,7 +76,11 @@ fn cover(frame: &mut Frame<'_>, slot: Slot) {
 fn blocks(frame: &mut Frame<'_>, area: Rect, picture: &RgbImage, true_color: bool) {
     let slot = centered(area, picture, PixelSize::new(1, 2));
     let color = |Rgb([r, g, b]): Rgb<u8>| {
-        if true_color { Color::Rgb(r, g, b) } else { Color::Indexed(nearest_of_256(Rgb([r, g, b]))) }
+        if true_color {
+            Color::Rgb(r, g, b)
+        } else {
+            Color::Indexed(nearest_of_256(Rgb([r, g, b])))
+        }
     };
     let buffer = frame.buffer_mut();
     for (y, row) in (slot.y..slot.y + slot.size.rows).zip(rows(picture)) {

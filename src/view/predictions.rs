@@ -12,15 +12,26 @@ use crate::explain::Prediction;
 use crate::job::Target;
 
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let known = state.current().and_then(|image| state.predictions.get(&image.id));
+    let known = state
+        .current()
+        .and_then(|image| state.predictions.get(&image.id));
     title(frame, area, "Top 5", "1-5 explain");
-    for (row, prediction) in (1_u16..).zip(known.into_iter().flat_map(|predictions| predictions.iter())) {
+    for (row, prediction) in
+        (1_u16..).zip(known.into_iter().flat_map(|predictions| predictions.iter()))
+    {
         if row < area.height {
             let target = match state.target {
                 Target::Rank(rank) => rank == prediction.rank,
                 Target::Class(class) => class == prediction.class,
             };
-            frame.render_widget(line(prediction, target, usize::from(area.width)), Rect { y: area.y + row, height: 1, ..area });
+            frame.render_widget(
+                line(prediction, target, usize::from(area.width)),
+                Rect {
+                    y: area.y + row,
+                    height: 1,
+                    ..area
+                },
+            );
         }
     }
 }
@@ -33,7 +44,11 @@ fn line(prediction: &Prediction, target: bool, width: usize) -> Line<'static> {
     let gap = label_width.saturating_sub(label.width());
     let marker = if target { "▶ " } else { "  " };
     let line = Line::from(vec![
-        Span::from(format!("{marker}{} {label}{} ", prediction.rank, " ".repeat(gap))),
+        Span::from(format!(
+            "{marker}{} {label}{} ",
+            prediction.rank,
+            " ".repeat(gap)
+        )),
         Span::from(bar(prediction.probability, BAR)).cyan(),
         Span::from(format!(" {share:>7}")),
     ]);
@@ -41,7 +56,10 @@ fn line(prediction: &Prediction, target: bool, width: usize) -> Line<'static> {
 }
 
 /// A bar in eighths of a cell.
-#[expect(clippy::cast_possible_truncation, reason = "a probability times eighths of a few cells")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a probability times eighths of a few cells"
+)]
 fn bar(probability: f32, cells: usize) -> String {
     const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let eighths = ((probability.clamp(0.0, 1.0) * cells as f32 * 8.0).round()) as usize;

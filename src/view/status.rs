@@ -39,18 +39,36 @@ fn summary(state: &State) -> String {
                 Some(note) => format!("{} ({note})", model.device),
                 None => model.device.clone(),
             };
-            vec![format!("{}: {}, {}", model.name, model.family, count(model.classes, "class").replace("classs", "classes")), device]
+            vec![
+                format!(
+                    "{}: {}, {}",
+                    model.name,
+                    model.family,
+                    count(model.classes, "class").replace("classs", "classes")
+                ),
+                device,
+            ]
         }
     };
     if !state.filter.is_empty() {
-        parts.push(format!("filter /{} {} of {}", state.filter, state.queue.len(), state.images.len()));
+        parts.push(format!(
+            "filter /{} {} of {}",
+            state.filter,
+            state.queue.len(),
+            state.images.len()
+        ));
     }
     if state.order != crate::app::state::Order::Name {
         parts.push(format!("order: {}", state.order.name()));
     }
     if let Some(shown) = &state.shown {
         let times = shown.times;
-        let stages = [("decode", times.decode + times.prepare), ("forward", times.forward), ("map", times.explain), ("draw", times.compose)];
+        let stages = [
+            ("decode", times.decode + times.prepare),
+            ("forward", times.forward),
+            ("map", times.explain),
+            ("draw", times.compose),
+        ];
         let taken: Vec<String> = stages
             .iter()
             .filter(|(_, time)| *time > Duration::ZERO)
@@ -71,7 +89,14 @@ pub(super) fn footer(state: &State, frame: &mut Frame<'_>, area: Rect) {
             .iter()
             .filter(|binding| !binding.hint.is_empty())
             .map(|binding| {
-                let key = if binding.hint == "class" { "1-5".to_owned() } else { binding.keys.first().map_or_else(String::new, |key| key.name()) };
+                let key = if binding.hint == "class" {
+                    "1-5".to_owned()
+                } else {
+                    binding
+                        .keys
+                        .first()
+                        .map_or_else(String::new, |key| key.name())
+                };
                 (key, binding.hint)
             })
             .collect(),

@@ -18,9 +18,9 @@ use crate::explain::{Explanation, Prediction, predictions};
 use crate::geometry::{PixelSize, resample};
 use crate::job::{ImageRef, Outcome, Request, Target, Times};
 use crate::model::{ClassIndex, Input, Model, Pass};
+use crate::picture::View;
 use crate::picture::decode::decode;
 use crate::picture::files::{label_part, output_path, save_png, stem};
-use crate::picture::View;
 use crate::picture::overlay::{GAP, Parts, compose};
 
 /// How many predictions are shown.
@@ -44,9 +44,16 @@ pub struct Examined {
 pub fn examine(model: &Model, path: &Path) -> Result<Examined, String> {
     let mut times = Times::default();
     let image = timed(&mut times.decode, || decode(path)).map_err(|error| error.to_string())?;
-    let input = timed(&mut times.prepare, || model.prepare(&image)).map_err(|error| error.to_string())?;
-    let pass = timed(&mut times.forward, || model.run(&input)).map_err(|error| error.to_string())?;
-    Ok(Examined { image, input, pass, times })
+    let input =
+        timed(&mut times.prepare, || model.prepare(&image)).map_err(|error| error.to_string())?;
+    let pass =
+        timed(&mut times.forward, || model.run(&input)).map_err(|error| error.to_string())?;
+    Ok(Examined {
+        image,
+        input,
+        pass,
+        times,
+    })
 }
 
 /// Adds how long `work` takes to a duration.
@@ -78,15 +85,21 @@ impl Studio {
     /// `cache_bytes` bounds the memory for results.
     #[must_use]
     pub fn new(model: Model, cache_bytes: usize) -> Self {
-        Self { model, kept: Cache::new(cache_bytes) }
+        Self {
+            model,
+            kept: Cache::new(cache_bytes),
+        }
     }
 
     fn kept(&mut self, image: &ImageRef) -> Result<&mut Kept, String> {
         if !self.kept.contains(image.id) {
             let mut examined = examine(&self.model, &image.path)?;
-            let predictions = predictions(&self.model, &examined.pass, TOP).map_err(|error| error.to_string())?;
+            let predictions =
+                predictions(&self.model, &examined.pass, TOP).map_err(|error| error.to_string())?;
             examined.image = at_most(examined.image, SCREEN)?;
-            let bytes = examined.image.as_raw().len() + examined.input.seen.as_raw().len() * 5 + examined.pass.bytes();
+            let bytes = examined.image.as_raw().len()
+                + examined.input.seen.as_raw().len() * 5
+                + examined.pass.bytes();
             let kept = Kept {
                 fresh: examined.times,
                 predictions: predictions.into(),
@@ -95,25 +108,40 @@ impl Studio {
             };
             self.kept.insert(image.id, kept, bytes);
         }
-        self.kept.get(image.id).ok_or_else(|| "the result was not kept".to_owned())
+        self.kept
+            .get(image.id)
+            .ok_or_else(|| "the result was not kept".to_owned())
     }
 
     fn explained(&mut self, request: &Request) -> Result<(&Kept, Explanation, Times), String> {
         self.kept(&request.image)?;
-        let kept = self.kept.get(request.image.id).ok_or_else(|| "the result was not kept".to_owned())?;
+        let kept = self
+            .kept
+            .get(request.image.id)
+            .ok_or_else(|| "the result was not kept".to_owned())?;
         let class = match request.target {
             Target::Class(class) => class,
             Target::Rank(rank) => {
                 let place = rank.clamp(1, kept.predictions.len().max(1)) - 1;
-                kept.predictions.get(place).ok_or("the model has no classes")?.class
+                kept.predictions
+                    .get(place)
+                    .ok_or("the model has no classes")?
+                    .class
             }
         };
         let mut times = std::mem::take(&mut kept.fresh);
         if !kept.explanations.contains_key(&class) {
-            let explanation = timed(&mut times.explain, || grad_cam(&self.model, &kept.examined.pass, class));
-            kept.explanations.insert(class, explanation.map_err(|error| error.to_string())?);
+            let explanation = timed(&mut times.explain, || {
+                grad_cam(&self.model, &kept.examined.pass, class)
+            });
+            kept.explanations
+                .insert(class, explanation.map_err(|error| error.to_string())?);
         }
-        let explanation = kept.explanations.get(&class).cloned().ok_or("the explanation was not kept")?;
+        let explanation = kept
+            .explanations
+            .get(&class)
+            .cloned()
+            .ok_or("the explanation was not kept")?;
         Ok((kept, explanation, times))
     }
 }
@@ -126,7 +154,9 @@ impl Explain for Studio {
     fn show(&mut self, request: &Request) -> Result<Outcome, String> {
         let (kept, explanation, mut times) = self.explained(request)?;
         let parts = kept.examined.parts(&explanation);
-        let picture = timed(&mut times.compose, || compose(&parts, &request.style, request.picture_size))?;
+        let picture = timed(&mut times.compose, || {
+            compose(&parts, &request.style, request.picture_size)
+        })?;
         Ok(Outcome {
             image: request.image.id,
             predictions: Arc::clone(&kept.predictions),
@@ -142,10 +172,18 @@ impl Explain for Studio {
         let (kept, explanation, _) = self.explained(request)?;
         // The image that is kept may be reduced; the file gets all its pixels.
         let image = decode(&request.image.path).map_err(|error| error.to_string())?;
-        let parts = Parts { image: &image, ..kept.examined.parts(&explanation) };
+        let parts = Parts {
+            image: &image,
+            ..kept.examined.parts(&explanation)
+        };
         let picture = compose(&parts, &request.style, full_size(&parts, request))?;
         let ending = format!("{}.png", request.style.view.name().replace(' ', "-"));
-        let path = output_path(folder, &stem(&request.image.path), &label_part(&explanation.target.label), &ending);
+        let path = output_path(
+            folder,
+            &stem(&request.image.path),
+            &label_part(&explanation.target.label),
+            &ending,
+        );
         save_png(&picture, &path)?;
         Ok(path)
     }
@@ -171,7 +209,11 @@ fn at_most(image: RgbImage, bounds: PixelSize) -> Result<RgbImage, String> {
         return Ok(image);
     }
     use fast_image_resize::{FilterType, ResizeAlg};
-    resample(&image, size.fitted_into(bounds), ResizeAlg::Convolution(FilterType::Bilinear))
+    resample(
+        &image,
+        size.fitted_into(bounds),
+        ResizeAlg::Convolution(FilterType::Bilinear),
+    )
 }
 
 /// The size of a picture that loses nothing: the image's own, or three inputs in a row.

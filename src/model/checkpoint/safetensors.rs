@@ -39,8 +39,8 @@ impl Archive {
         })
     }
 
-    pub(super) fn metadata(&self) -> HashMap<String, String> {
-        self.metadata.clone()
+    pub(super) fn metadata(&self) -> &HashMap<String, String> {
+        &self.metadata
     }
 
     pub(super) fn shapes(&self) -> Result<BTreeMap<String, Vec<usize>>, CheckpointError> {
