@@ -83,6 +83,8 @@ struct App<'a> {
     pictured: Option<Wanted>,
     /// The cells that a picture covers.
     covered: Option<Slot>,
+    /// Whether something happened since the last drawing.
+    stale: bool,
     quit: bool,
 }
 
@@ -103,13 +105,16 @@ impl<'a> App<'a> {
             encoded,
             pictured: None,
             covered: None,
+            stale: true,
             quit: false,
         })
     }
 
     fn run(mut self, state: &mut State) -> Result<()> {
-        self.draw(state)?;
         while !self.quit {
+            if self.stale && self.session.writer().is_idle() {
+                self.draw(state)?;
+            }
             select! {
                 recv(self.session.input()) -> input => {
                     self.take(state, Event::Input(input.unwrap_or(Input::Closed)))?;
@@ -128,9 +133,6 @@ impl<'a> App<'a> {
             while let Some(event) = self.waiting() {
                 self.take(state, event)?;
             }
-            if self.session.writer().is_idle() && !self.quit {
-                self.draw(state)?;
-            }
         }
         Ok(())
     }
@@ -143,6 +145,7 @@ impl<'a> App<'a> {
     }
 
     fn take(&mut self, state: &mut State, event: Event) -> Result<()> {
+        self.stale = true;
         for effect in update(state, event) {
             match effect {
                 Effect::Send(job) => self.worker.send(job),
@@ -168,6 +171,7 @@ impl<'a> App<'a> {
         if size != state.size {
             self.take(state, Event::Input(Input::Resize(size)))?;
         }
+        self.stale = false;
         let mut slot = None;
         self.terminal.draw(|frame| slot = view(state, frame))?;
         match (slot, &state.shown) {
@@ -206,7 +210,10 @@ impl<'a> App<'a> {
                 self.covered = Some(wanted.slot);
             }
             Ok(None) => {}
-            Err(reason) => state.message = reason,
+            Err(reason) => {
+                state.message = reason;
+                self.stale = true;
+            }
         }
     }
 }

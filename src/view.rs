@@ -146,9 +146,9 @@ fn chosen() -> Style {
     Style::new().add_modifier(Modifier::REVERSED)
 }
 
-/// 0.9876 as "98.8 %".
+/// 0.9876 as "98.8%".
 fn percent(probability: f32) -> String {
-    format!("{:.1} %", probability * 100.0)
+    format!("{:.1}%", probability * 100.0)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::geometry::CellSize;
 
 /// Below this there is no room for a picture beside a list.
 pub const SMALLEST: CellSize = CellSize::new(60, 16);
-/// From this width on, the predictions have a column of their own.
+/// From this width on, the predictions and the caption have a column of their own.
 const WIDE: u16 = 100;
 /// Rows of the predictions: a title and five classes.
 const PREDICTION_ROWS: u16 = 6;
@@ -49,16 +49,19 @@ pub fn panes(size: CellSize, full_screen: bool) -> Option<Panes> {
         Constraint::Length(1),
     ])
     .areas(whole);
-    let caption_rows = if size.rows >= 24 { 3 } else { 2 };
-    let (list, middle, predictions) = if size.columns >= WIDE {
-        let [list, middle, predictions] = Layout::horizontal([
+    let (list, picture, predictions, caption) = if size.columns >= WIDE {
+        let [list, picture, right] = Layout::horizontal([
             Constraint::Percentage(26),
             Constraint::Fill(1),
-            Constraint::Length(30),
+            Constraint::Length(32),
         ])
         .spacing(1)
         .areas(body);
-        (list, middle, predictions)
+        let [predictions, caption] =
+            Layout::vertical([Constraint::Length(PREDICTION_ROWS), Constraint::Fill(1)])
+                .spacing(1)
+                .areas(right);
+        (list, picture, predictions, caption)
     } else {
         let [left, middle] = Layout::horizontal([Constraint::Length(28), Constraint::Fill(1)])
             .spacing(1)
@@ -66,10 +69,11 @@ pub fn panes(size: CellSize, full_screen: bool) -> Option<Panes> {
         let [list, predictions] =
             Layout::vertical([Constraint::Fill(1), Constraint::Length(PREDICTION_ROWS)])
                 .areas(left);
-        (list, middle, predictions)
+        let caption_rows = if size.rows >= 24 { 3 } else { 2 };
+        let [picture, caption] =
+            Layout::vertical([Constraint::Fill(1), Constraint::Length(caption_rows)]).areas(middle);
+        (list, picture, predictions, caption)
     };
-    let [picture, caption] =
-        Layout::vertical([Constraint::Fill(1), Constraint::Length(caption_rows)]).areas(middle);
     Some(Panes {
         list,
         picture,

@@ -296,7 +296,7 @@ fn turn_target(state: &mut State, by: isize) {
 fn opacity(state: &mut State, by: f32) {
     let changed = ((state.style.opacity + by) * 10.0).round() / 10.0;
     state.style.opacity = changed.clamp(0.0, 1.0);
-    state.message = format!("opacity {:.0} %", state.style.opacity * 100.0);
+    state.message = format!("opacity {:.0}%", state.style.opacity * 100.0);
     wish(state);
 }
 

@@ -21,7 +21,7 @@ pub enum DeviceChoice {
 /// The device that was asked for is not to be had.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
-    #[error("no GPU can be used: {0}; use --device cpu")]
+    #[error("no GPU can be used ({0}); use --device cpu")]
     NoCuda(String),
     #[error("there is no GPU {wanted}; this machine has {count}, cuda:0 to cuda:{}", count - 1)]
     OutOfRange { wanted: usize, count: usize },
@@ -62,7 +62,7 @@ pub fn open(choice: DeviceChoice) -> Result<(Device, Option<String>), DeviceErro
         }
         DeviceChoice::Auto => match gpus() {
             Ok(_) => Ok((Device::Cuda(0), None)),
-            Err(reason) => Ok((Device::Cpu, Some(format!("{reason}, running on the CPU")))),
+            Err(reason) => Ok((Device::Cpu, Some(reason))),
         },
     }
 }
@@ -78,7 +78,7 @@ pub fn name(device: Device) -> String {
 
 /// How many GPUs there are, at least one, or why there is none.
 fn gpus() -> Result<usize, String> {
-    load("libcuda.so.1").map_err(|_| "there is no NVIDIA driver".to_owned())?;
+    load("libcuda.so.1").map_err(|_| "no NVIDIA driver".to_owned())?;
     load("libtorch_cuda.so").map_err(|reason| format!("libtorch has no CUDA half ({reason})"))?;
     if !Cuda::is_available() {
         return Err("the NVIDIA driver reports no GPU that libtorch can use".to_owned());
@@ -86,7 +86,7 @@ fn gpus() -> Result<usize, String> {
     usize::try_from(Cuda::device_count())
         .ok()
         .filter(|count| *count > 0)
-        .ok_or_else(|| "there is no GPU".to_owned())
+        .ok_or_else(|| "no GPU".to_owned())
 }
 
 /// Loads a shared library for the rest of the program's life and makes its symbols known to all.

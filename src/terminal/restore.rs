@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
@@ -33,6 +33,8 @@ pub(super) struct Tty {
     before: Termios,
     /// Whether the alternate screen is ours. Nothing is written while it is not.
     entered: AtomicBool,
+    /// How often it has been entered: what was begun before a stop is not finished after it.
+    entries: AtomicU64,
     raw: AtomicBool,
 }
 
@@ -45,6 +47,7 @@ impl Tty {
             output,
             before,
             entered: AtomicBool::new(false),
+            entries: AtomicU64::new(0),
             raw: AtomicBool::new(false),
         })
     }
@@ -58,6 +61,7 @@ impl Tty {
     }
 
     pub(super) fn enter_screen(&self) -> std::io::Result<()> {
+        self.entries.fetch_add(1, Ordering::SeqCst);
         self.entered.store(true, Ordering::SeqCst);
         self.write(ENTER.as_bytes())
     }
@@ -71,9 +75,11 @@ impl Tty {
 
     /// Writes in chunks as long as the screen is ours; returns whether it still was at the end.
     pub(super) fn write_owned(&self, bytes: &[u8]) -> std::io::Result<bool> {
+        let begun = self.entries.load(Ordering::SeqCst);
         for chunk in bytes.chunks(CHUNK) {
             let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
-            if !self.entered.load(Ordering::SeqCst) {
+            let stopped_since = self.entries.load(Ordering::SeqCst) != begun;
+            if stopped_since || !self.entered.load(Ordering::SeqCst) {
                 return Ok(false);
             }
             output.write_all(chunk)?;

@@ -3,67 +3,104 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Stylize;
+use ratatui::style::{Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use super::percent;
+use super::{percent, title};
 use crate::app::state::State;
 use crate::heatmap::MapState;
 use crate::job::Outcome;
-use crate::picture::View;
+use crate::picture::{Style as PictureStyle, View};
 
-pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let mut lines = Vec::new();
-    if let Some(shown) = &state.shown {
-        lines.push(target(state, shown));
-    }
-    if let Some(summary) = state.summary() {
-        let mut words = vec![Span::from(summary.recipe.clone()).dim()];
-        if !summary.guesses.is_empty() {
-            words.push(Span::from(format!(" · guessed: {}", summary.guesses.join("; "))).yellow());
-        }
-        lines.push(Line::from(words));
-    }
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), area);
+/// From this height on, every phrase has a line of its own.
+const TALL: u16 = 8;
+
+/// A few words, and a name for them where there is room for one.
+struct Phrase {
+    name: &'static str,
+    words: String,
+    style: Style,
 }
 
-fn target(state: &State, shown: &Outcome) -> Line<'static> {
-    let explanation = &shown.explanation;
-    let mut words = vec![
-        Span::from(explanation.target.label.clone()).bold(),
-        Span::from(format!(" {}", percent(explanation.target.probability))),
-        Span::from(format!(" · {} · {}", explanation.layer, explanation.method)),
-    ];
-    match explanation.heatmap.state {
-        MapState::Ok => {
-            let style = &shown.style;
-            let how = match style.view {
-                View::Image => "image alone".to_owned(),
-                View::Heatmap => format!("heatmap, {}", style.colormap.name()),
-                view => format!(
-                    "{}, {} at {:.0} %",
-                    view.name(),
-                    style.colormap.name(),
-                    style.opacity * 100.0
-                ),
-            };
-            words.push(Span::from(format!(" · {how}")));
+pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
+    let phrases = phrases(state);
+    let mut text_area = area;
+    let lines: Vec<Line<'_>> = if area.height >= TALL {
+        title(frame, area, "Shown", "");
+        text_area.y += 1;
+        text_area.height -= 1;
+        phrases.into_iter().map(named).collect()
+    } else {
+        vec![joined(phrases)]
+    };
+    let paragraph = Paragraph::new(lines).wrap(Wrap { trim: true });
+    frame.render_widget(paragraph, text_area);
+}
+
+fn named(phrase: Phrase) -> Line<'static> {
+    let name = Span::from(format!("{} ", phrase.name)).dim();
+    Line::from(vec![name, Span::styled(phrase.words, phrase.style)])
+}
+
+fn joined(phrases: Vec<Phrase>) -> Line<'static> {
+    let mut spans = Vec::new();
+    for phrase in phrases {
+        if !spans.is_empty() {
+            spans.push(Span::from(" · ").dim());
         }
-        MapState::Empty => words.push(
-            Span::from(" · no positive evidence for this class: the map is all zero").yellow(),
-        ),
-        MapState::Nan => words.push(Span::from(" · the map has values that are not numbers").red()),
+        if phrase.name == "guessed" {
+            spans.push(Span::styled("guessed: ", phrase.style));
+        }
+        spans.push(Span::styled(phrase.words, phrase.style));
     }
-    let current = state.current().map(|image| image.id);
-    if current != Some(shown.image) {
-        words.push(Span::from(format!(
-            " · of {}",
-            state.image(shown.image).name
-        )));
+    Line::from(spans)
+}
+
+fn phrases(state: &State) -> Vec<Phrase> {
+    let mut phrases = Vec::new();
+    let mut say = |name, words: String, style| phrases.push(Phrase { name, words, style });
+    let plain = Style::new();
+    if let Some(shown) = &state.shown {
+        let explanation = &shown.explanation;
+        let (label, probability) = (&explanation.target.label, explanation.target.probability);
+        let class = format!("{label} {}", percent(probability));
+        say("class", class, plain.bold());
+        if let Some(warning) = warning(shown) {
+            say("map", warning.to_owned(), plain.yellow());
+        }
+        say("layer", explanation.layer.clone(), plain);
+        say("method", explanation.method.to_owned(), plain);
+        say("view", how(&shown.style), plain);
+        if state.current().map(|image| image.id) != Some(shown.image) {
+            let name = state.image(shown.image).name.clone();
+            say("image", format!("still {name}"), plain.yellow());
+        }
     }
-    if state.is_waiting() {
-        words.push(Span::from(" …"));
+    if let Some(summary) = state.summary() {
+        say("recipe", summary.recipe.clone(), plain);
+        if !summary.guesses.is_empty() {
+            say("guessed", summary.guesses.join("; "), plain.yellow());
+        }
     }
-    Line::from(words)
+    phrases
+}
+
+fn warning(shown: &Outcome) -> Option<&'static str> {
+    match shown.explanation.heatmap.state {
+        MapState::Ok => None,
+        MapState::Empty => Some("all zero: no positive evidence for this class"),
+        MapState::Nan => Some("has values that are not numbers"),
+    }
+}
+
+fn how(style: &PictureStyle) -> String {
+    let (view, colormap) = (style.view.name(), style.colormap.name());
+    match style.view {
+        View::Image => view.to_owned(),
+        View::Heatmap => format!("{view}, {colormap}"),
+        View::Overlay | View::SideBySide => {
+            format!("{view}, {colormap} at {:.0}%", style.opacity * 100.0)
+        }
+    }
 }

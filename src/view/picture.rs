@@ -12,6 +12,9 @@ use crate::geometry::{CellSize, PixelSize};
 use crate::graphics::halfblocks::{GLYPH, nearest_of_256, rows};
 use crate::graphics::{Protocol, Slot};
 
+/// Pixels of a cell that is drawn as two half blocks.
+const HALF_BLOCK_PX: PixelSize = PixelSize::new(1, 2);
+
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) -> Option<Slot> {
     let Some(current) = state.current() else {
         let text = if state.images.is_empty() {
@@ -31,7 +34,16 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) -> Option<S
         sentence(frame, area, reason);
         return None;
     }
-    let Some(shown) = &state.shown else {
+    let cell_px = match state.capabilities.protocol {
+        Protocol::HalfBlocks => HALF_BLOCK_PX,
+        Protocol::Sixel | Protocol::Iterm2 => state.capabilities.cell_px,
+    };
+    // A picture made for a larger pane would scroll the screen; its successor is on the way.
+    let fitting = state
+        .shown
+        .as_ref()
+        .and_then(|shown| Some((shown, centered(area, &shown.picture, cell_px)?)));
+    let Some((shown, slot)) = fitting else {
         let text = match &state.model {
             ModelState::Loading => "loading the model…",
             _ => "…",
@@ -40,28 +52,27 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) -> Option<S
         return None;
     };
     if state.capabilities.protocol == Protocol::HalfBlocks {
-        blocks(frame, area, &shown.picture, state.capabilities.true_color);
+        blocks(frame, slot, &shown.picture, state.capabilities.true_color);
         return None;
     }
-    let slot = centered(area, &shown.picture, state.capabilities.cell_px);
     cover(frame, slot);
     Some(slot)
 }
 
-/// The cells in the middle of the pane that hold the picture.
-fn centered(area: Rect, picture: &RgbImage, cell_px: PixelSize) -> Slot {
+/// The cells in the middle of the pane that hold the picture; `None` where it is too large.
+fn centered(area: Rect, picture: &RgbImage, cell_px: PixelSize) -> Option<Slot> {
     let cells = |pixels: u32, cell: u32, bound: u16| {
         u16::try_from(pixels.div_ceil(cell.max(1)))
-            .unwrap_or(u16::MAX)
-            .clamp(1, bound.max(1))
+            .ok()
+            .filter(|cells| *cells <= bound)
     };
-    let columns = cells(picture.width(), cell_px.width, area.width);
-    let rows = cells(picture.height(), cell_px.height, area.height);
-    Slot {
+    let columns = cells(picture.width(), cell_px.width, area.width)?;
+    let rows = cells(picture.height(), cell_px.height, area.height)?;
+    Some(Slot {
         x: area.x + (area.width - columns) / 2,
         y: area.y + (area.height - rows) / 2,
         size: CellSize::new(columns, rows),
-    }
+    })
 }
 
 /// Keeps ratatui off the cells that the picture covers.
@@ -73,8 +84,7 @@ fn cover(frame: &mut Frame<'_>, slot: Slot) {
     }
 }
 
-fn blocks(frame: &mut Frame<'_>, area: Rect, picture: &RgbImage, true_color: bool) {
-    let slot = centered(area, picture, PixelSize::new(1, 2));
+fn blocks(frame: &mut Frame<'_>, slot: Slot, picture: &RgbImage, true_color: bool) {
     let color = |Rgb([r, g, b]): Rgb<u8>| {
         if true_color {
             Color::Rgb(r, g, b)

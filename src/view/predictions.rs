@@ -39,7 +39,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
 fn line(prediction: &Prediction, target: bool, width: usize) -> Line<'static> {
     const BAR: usize = 6;
     let share = percent(prediction.probability);
-    let label_width = width.saturating_sub(2 + 2 + BAR + 1 + 7 + 1);
+    let label_width = width.saturating_sub(2 + 2 + BAR + 1 + 6 + 1);
     let label = head(&prediction.label, label_width);
     let gap = label_width.saturating_sub(label.width());
     let marker = if target { "▶ " } else { "  " };
@@ -50,7 +50,7 @@ fn line(prediction: &Prediction, target: bool, width: usize) -> Line<'static> {
             " ".repeat(gap)
         )),
         Span::from(bar(prediction.probability, BAR)).cyan(),
-        Span::from(format!(" {share:>7}")),
+        Span::from(format!(" {share:>6}")),
     ]);
     if target { line.bold() } else { line }
 }

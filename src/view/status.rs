@@ -34,22 +34,14 @@ fn summary(state: &State) -> String {
     let mut parts = match &state.model {
         ModelState::Loading => vec!["loading the model…".to_owned()],
         ModelState::Unavailable(_) => vec!["no model".to_owned()],
-        ModelState::Ready(model) => {
-            let device = match &model.device_note {
-                Some(note) => format!("{} ({note})", model.device),
-                None => model.device.clone(),
-            };
-            vec![
-                format!(
-                    "{}: {}, {}",
-                    model.name,
-                    model.family,
-                    count(model.classes, "class").replace("classs", "classes")
-                ),
-                device,
-            ]
-        }
+        ModelState::Ready(model) => vec![match &model.device_note {
+            Some(note) => format!("{} ({note})", model.device),
+            None => model.device.clone(),
+        }],
     };
+    if state.is_waiting() && state.summary().is_some() {
+        parts.push("working…".to_owned());
+    }
     if !state.filter.is_empty() {
         parts.push(format!(
             "filter /{} {} of {}",
@@ -74,16 +66,21 @@ fn summary(state: &State) -> String {
             .filter(|(_, time)| *time > Duration::ZERO)
             .map(|(name, time)| format!("{name} {:.1} ms", time.as_secs_f64() * 1000.0))
             .collect();
-        parts.push(taken.join(" "));
+        if !taken.is_empty() {
+            parts.push(taken.join(", "));
+        }
+    }
+    if let Some(model) = state.summary() {
+        let (name, family, classes) = (&model.name, &model.family, model.classes);
+        parts.push(format!("{name}: {family}, {classes} classes"));
     }
     parts.join(" · ")
 }
 
-/// As many keys as fit.
+/// As many keys as fit, the last two (help and quit) in any case.
 pub(super) fn footer(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let mut spans = Vec::new();
-    let mut left = usize::from(area.width);
-    let hints: Vec<(String, &str)> = match state.mode {
+    let mut hints: Vec<(String, &str)> = match state.mode {
         Mode::Filter => vec![("Enter".to_owned(), "keep"), ("Esc".to_owned(), "clear")],
         _ => BINDINGS
             .iter()
@@ -101,12 +98,16 @@ pub(super) fn footer(state: &State, frame: &mut Frame<'_>, area: Rect) {
             })
             .collect(),
     };
+    let width = |hints: &[(String, &str)]| -> usize {
+        let widths = hints
+            .iter()
+            .map(|(key, hint)| key.width() + hint.width() + 3);
+        widths.sum()
+    };
+    while hints.len() > 2 && width(&hints) > usize::from(area.width) {
+        hints.remove(hints.len() - 3);
+    }
     for (key, hint) in hints {
-        let width = key.width() + 1 + hint.width() + 2;
-        if width > left {
-            break;
-        }
-        left -= width;
         spans.push(Span::from(key).bold());
         spans.push(Span::from(format!(" {hint}  ")).dim());
     }
