@@ -23,8 +23,8 @@ use crate::job::Reply;
 use crate::model::Model;
 use crate::terminal::{Input, Screen, Session};
 use crate::view::view;
-use crate::worker::Worker;
 use crate::worker::studio::Studio;
+use crate::worker::{THREAD_NAME, Worker};
 use encoder::{Done, Encoder, Wanted};
 use event::{Effect, Event};
 use state::State;
@@ -52,6 +52,7 @@ pub fn run(settings: OpenSettings) -> Result<()> {
         &settings.environment,
         settings.graphics,
         settings.log.as_deref(),
+        THREAD_NAME,
     )?;
     let capabilities = session.capabilities().clone();
     let mut state = State::new(

@@ -126,14 +126,20 @@ impl Model {
 
         let mut guesses = network.guesses;
         let card = checkpoint.card;
-        let recipe_is_known = card.recipe.is_some() || options.recipe != RecipeOverrides::default();
+        if card.recipe.is_none() && !options.recipe.is_complete() {
+            let how_much = if options.recipe == RecipeOverrides::default() {
+                "the preprocessing"
+            } else {
+                "the rest of the preprocessing"
+            };
+            guesses.push(format!(
+                "{how_much}, by the family's convention, because the checkpoint does not say"
+            ));
+        }
         let recipe = card
             .recipe
             .unwrap_or_else(|| Recipe::convention(network.input_side))
             .with(&options.recipe)?;
-        if !recipe_is_known {
-            guesses.push("the preprocessing, by the family's convention, because the checkpoint does not say".to_owned());
-        }
         let labels = match (&options.labels, card.classes) {
             (Some(path), _) => Labels::open(path, network.classes)?,
             (None, Some(names)) => Labels::of_checkpoint(names, network.classes)?,

@@ -45,11 +45,17 @@ pub struct Session {
 }
 
 impl Session {
-    /// Takes the terminal over. Messages of libraries go to `log`, or nowhere.
+    /// Takes the terminal over. Messages of libraries go to `log`, or nowhere. Panics on the thread
+    /// of the name `fenced` are caught there and do not end the program.
     ///
     /// # Errors
     /// When standard input or output is no terminal, or the log cannot be written.
-    pub fn open(environment: &Environment, choice: Choice, log: Option<&Path>) -> Result<Self> {
+    pub fn open(
+        environment: &Environment,
+        choice: Choice,
+        log: Option<&Path>,
+        fenced: &'static str,
+    ) -> Result<Self> {
         if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
             bail!(
                 "the interface needs a terminal for input and output; without one, use `gradcam explain IMAGE…`"
@@ -62,7 +68,7 @@ impl Session {
         let log = log.context("cannot write the log file")?;
         let tty = Arc::new(Tty::new(rustix::io::dup(std::io::stdout())?.into())?);
         // From here on, every way out gives the terminal back.
-        restore::on_panic(&tty);
+        restore::on_panic(&tty, fenced);
         tty.enter_raw()?;
         let opened = Self::take_over(Arc::clone(&tty), environment, choice, &log);
         if opened.is_err() {

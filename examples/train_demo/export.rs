@@ -74,8 +74,8 @@ pub(crate) fn model(variables: &nn::VarStore) -> Result<()> {
         serde_json::json!({ "name": "bundled demo model", "recipe": recipe, "classes": CLASSES });
     let metadata = HashMap::from([("gradcam".to_owned(), card.to_string())]);
     let path = folder().join("model.safetensors");
-    safetensors::serialize_to_file(views, Some(metadata), &path)
-        .with_context(|| format!("cannot write {}", path.display()))?;
+    let bytes = safetensors::serialize(views, Some(metadata))?;
+    std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
     fs::write(folder().join("classes.txt"), CLASSES.join("\n") + "\n")?;
     println!(
         "wrote {} ({} bytes)",

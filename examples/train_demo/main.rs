@@ -33,12 +33,12 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut number = || arguments.next().and_then(|text| text.parse::<u32>().ok());
-        match (argument.as_str(), ()) {
-            ("--samples", ()) => mode = "samples",
-            ("--evaluate", ()) => mode = "evaluate",
-            ("--seed", ()) => seed = u64::from(number().ok_or_else(|| anyhow::anyhow!(USAGE))?),
-            ("--steps", ()) => steps = number().ok_or_else(|| anyhow::anyhow!(USAGE))? as usize,
-            ("--scenes", ()) => scenes = u64::from(number().ok_or_else(|| anyhow::anyhow!(USAGE))?),
+        match argument.as_str() {
+            "--samples" => mode = "samples",
+            "--evaluate" => mode = "evaluate",
+            "--seed" => seed = u64::from(number().ok_or_else(|| anyhow::anyhow!(USAGE))?),
+            "--steps" => steps = number().ok_or_else(|| anyhow::anyhow!(USAGE))? as usize,
+            "--scenes" => scenes = u64::from(number().ok_or_else(|| anyhow::anyhow!(USAGE))?),
             _ => bail!(USAGE),
         }
     }

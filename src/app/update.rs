@@ -443,4 +443,4 @@ fn ahead(state: &State) -> Vec<ImageId> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -88,6 +88,19 @@ pub enum RecipeError {
     TooLong(u32, u32, u32, u32),
 }
 
+impl RecipeOverrides {
+    /// Whether the user has said all that can be wrong without showing: size, crop and numbers.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let size = match self.resize {
+            Some(Resize::Squash(..)) => true,
+            Some(_) => self.crop.is_some(),
+            None => false,
+        };
+        size && self.mean.is_some() && self.std.is_some()
+    }
+}
+
 impl Recipe {
     /// The convention for networks trained on ImageNet.
     #[must_use]

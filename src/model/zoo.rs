@@ -351,3 +351,6 @@ impl<'a> Assembler<'a> {
         )?)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

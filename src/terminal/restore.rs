@@ -17,7 +17,6 @@ use super::{
     CellSize, Input, OptionalActions, PixelSize, WindowSize, tcgetattr, tcgetwinsize, tcsetattr,
 };
 use crate::graphics::sequences::{ENTER, LEAVE};
-use crate::worker::THREAD_NAME;
 
 /// A chunk is written under the lock; a slow line holds it no longer than this many bytes take.
 const CHUNK: usize = 4096;
@@ -119,13 +118,13 @@ impl Tty {
     }
 }
 
-/// A panic gives the terminal back before its message is printed. A panic on the worker's thread is
-/// caught there, and only logged.
-pub(super) fn on_panic(tty: &Arc<Tty>) {
+/// A panic gives the terminal back before its message is printed. A panic on the thread of the name
+/// `fenced` is caught there, and only logged.
+pub(super) fn on_panic(tty: &Arc<Tty>, fenced: &'static str) {
     let tty = Arc::clone(tty);
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if std::thread::current().name() == Some(THREAD_NAME) {
+        if std::thread::current().name() == Some(fenced) {
             log::error!("{panic}");
             return;
         }

@@ -1,1 +1,116 @@
+use std::io::Read;
+use std::time::Duration;
 
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::LocalModes;
+
+use super::*;
+use crate::graphics::sequences::{ENTER, LEAVE};
+
+/// Both ends of a pseudo-terminal.
+fn pseudo_terminal() -> (File, File) {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+    let device = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(name)
+        .unwrap();
+    (master.into(), device)
+}
+
+fn is_raw(device: &File) -> bool {
+    !tcgetattr(device)
+        .unwrap()
+        .local_modes
+        .contains(LocalModes::ICANON)
+}
+
+/// What the terminal has been sent so far; `length` bytes are waited for.
+fn sent(master: &mut File, length: usize) -> String {
+    let mut bytes = vec![0; length];
+    master.read_exact(&mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn a_terminal_is_given_back_as_it_was_and_only_once() {
+    let (mut master, device) = pseudo_terminal();
+    let tty = Tty::new(device.try_clone().unwrap()).unwrap();
+    assert!(!is_raw(&device));
+    tty.enter_raw().unwrap();
+    tty.enter_screen().unwrap();
+    assert!(is_raw(&device));
+    assert_eq!(sent(&mut master, ENTER.len()), ENTER);
+    tty.restore();
+    assert!(!is_raw(&device));
+    assert_eq!(sent(&mut master, LEAVE.len()), LEAVE);
+    tty.restore();
+    // What is written next comes next: nothing was sent the second time.
+    tty.write(b"!").unwrap();
+    assert_eq!(sent(&mut master, 1), "!");
+}
+
+#[test]
+fn nothing_is_drawn_on_a_terminal_that_has_been_given_back() {
+    let (mut master, device) = pseudo_terminal();
+    let tty = Tty::new(device).unwrap();
+    tty.enter_raw().unwrap();
+    tty.enter_screen().unwrap();
+    assert!(tty.write_owned(b"seen").unwrap());
+    tty.restore();
+    assert!(!tty.write_owned(b"never").unwrap());
+    tty.write(b"!").unwrap();
+    let all = sent(&mut master, ENTER.len() + 4 + LEAVE.len() + 1);
+    assert_eq!(all, format!("{ENTER}seen{LEAVE}!"));
+}
+
+#[test]
+fn a_picture_that_a_stop_has_cut_is_not_finished_afterwards() {
+    let (mut master, device) = pseudo_terminal();
+    let tty = Arc::new(Tty::new(device).unwrap());
+    tty.enter_raw().unwrap();
+    tty.enter_screen().unwrap();
+    sent(&mut master, ENTER.len());
+    // More than the device holds, so that the write waits in the middle.
+    let theirs = Arc::clone(&tty);
+    let picture = std::thread::Builder::new()
+        .spawn(move || theirs.write_owned(&vec![b'p'; 1 << 20]).unwrap())
+        .unwrap();
+    sent(&mut master, 1000);
+    let other = Arc::clone(&tty);
+    let stopped = std::thread::Builder::new()
+        .spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            other.restore();
+            other.enter_screen().unwrap();
+            other.write(b"after").unwrap();
+        })
+        .unwrap();
+    let mut all = String::new();
+    while !all.ends_with("after") {
+        all += &sent(&mut master, 1);
+    }
+    stopped.join().unwrap();
+    assert!(!picture.join().unwrap());
+    assert!(all.len() < 1 << 20, "the picture was finished");
+}
+
+#[test]
+fn the_window_is_asked_of_the_terminal() {
+    let (master, device) = pseudo_terminal();
+    let size = rustix::termios::Winsize {
+        ws_row: 40,
+        ws_col: 120,
+        ws_xpixel: 1080,
+        ws_ypixel: 720,
+    };
+    rustix::termios::tcsetwinsize(&master, size).unwrap();
+    let window = Tty::new(device).unwrap().window();
+    assert_eq!(
+        (window.cells, window.pixels),
+        (CellSize::new(120, 40), PixelSize::new(1080, 720))
+    );
+}

@@ -1,1 +1,625 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use image::RgbImage;
+
+use super::*;
+use crate::dataset::ImageEntry;
+use crate::explain::{Explanation, Prediction};
+use crate::geometry::{InputGeometry, PixelSize, Window};
+use crate::graphics::{Capabilities, Protocol};
+use crate::heatmap::{Grid, Heatmap};
+use crate::job::Times;
+use crate::model::{ClassIndex, ModelSummary};
+use crate::picture::colormap::Colormap;
+use crate::picture::{Style, View};
+
+/// Keys as people write them: `j`, `3`, `<Tab>`, `<C-d>`, `<Esc>`.
+fn keys(script: &str) -> Vec<KeyEvent> {
+    let mut keys = Vec::new();
+    let mut rest = script;
+    while let Some(first) = rest.chars().next() {
+        let (name, after) = match rest.strip_prefix('<').and_then(|tail| tail.split_once('>')) {
+            Some((name, after)) => (name.to_owned(), after),
+            None => (first.to_string(), &rest[first.len_utf8()..]),
+        };
+        rest = after;
+        let (code, modifiers) = match name.as_str() {
+            "Tab" => (KeyCode::Tab, KeyModifiers::NONE),
+            "S-Tab" => (KeyCode::BackTab, KeyModifiers::SHIFT),
+            "Esc" => (KeyCode::Esc, KeyModifiers::NONE),
+            "Enter" => (KeyCode::Enter, KeyModifiers::NONE),
+            "Back" => (KeyCode::Backspace, KeyModifiers::NONE),
+            "Down" => (KeyCode::Down, KeyModifiers::NONE),
+            "Up" => (KeyCode::Up, KeyModifiers::NONE),
+            "PageDown" => (KeyCode::PageDown, KeyModifiers::NONE),
+            "PageUp" => (KeyCode::PageUp, KeyModifiers::NONE),
+            other => match other.strip_prefix("C-") {
+                Some(letter) => (
+                    KeyCode::Char(letter.chars().next().unwrap()),
+                    KeyModifiers::CONTROL,
+                ),
+                None => (
+                    KeyCode::Char(other.chars().next().unwrap()),
+                    KeyModifiers::NONE,
+                ),
+            },
+        };
+        keys.push(KeyEvent::new(code, modifiers));
+    }
+    keys
+}
+
+/// A state, and a worker that answers when it is told to.
+pub(crate) struct Desk {
+    pub(crate) state: State,
+    /// What was sent and not answered.
+    open: Vec<Request>,
+    /// All effects in a few words.
+    log: Vec<String>,
+}
+
+impl Desk {
+    /// Images of these names, in a terminal of this size; the model is still loading.
+    pub(crate) fn loading(names: &[&str], size: CellSize) -> Self {
+        let images = (0..).zip(names).map(|(id, name)| ImageEntry {
+            id: ImageId(id),
+            path: Arc::from(Path::new(name)),
+            name: Arc::from(*name),
+        });
+        let style = Style {
+            view: View::Overlay,
+            opacity: 0.5,
+            colormap: Colormap::Jet,
+        };
+        let capabilities = Capabilities {
+            protocol: Protocol::HalfBlocks,
+            cell_px: PixelSize::new(9, 18),
+            true_color: true,
+            kitty: false,
+            tmux: false,
+            brand: String::new(),
+            round_trip: None,
+            reason: String::new(),
+        };
+        let state = State::new(
+            images.collect(),
+            style,
+            PathBuf::from("out"),
+            capabilities,
+            size,
+        );
+        Self {
+            state,
+            open: Vec::new(),
+            log: Vec::new(),
+        }
+    }
+
+    /// The same with a model of twelve classes, and the first picture shown.
+    pub(crate) fn ready(names: &[&str], size: CellSize) -> Self {
+        let mut desk = Self::loading(names, size);
+        desk.event(Event::Reply(Reply::Ready(summary())));
+        desk.answer_all();
+        desk.log.clear();
+        desk
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        for effect in update(&mut self.state, event) {
+            self.log.push(match &effect {
+                Effect::Send(Job::Show(request)) => {
+                    let Target::Rank(rank) = request.target else {
+                        panic!("a class")
+                    };
+                    format!("show {} class {rank}", request.image.path.display())
+                }
+                Effect::Send(Job::Save { request, folder }) => {
+                    format!(
+                        "save {} in {}",
+                        request.image.path.display(),
+                        folder.display()
+                    )
+                }
+                Effect::Copy(text) => format!("copy {text}"),
+                Effect::Redraw => "redraw".to_owned(),
+                Effect::Suspend => "suspend".to_owned(),
+                Effect::Quit => "quit".to_owned(),
+            });
+            if let Effect::Send(Job::Show(request)) = effect {
+                self.open.push(request);
+            }
+        }
+    }
+
+    pub(crate) fn press(&mut self, script: &str) {
+        for key in keys(script) {
+            self.event(Event::Input(Input::Key(key)));
+        }
+    }
+
+    /// Answers the oldest open request.
+    fn answer(&mut self) {
+        let request = self.open.remove(0);
+        let image = request.image.id;
+        let predictions = predictions(image);
+        self.event(Event::Reply(Reply::Predicted { image, predictions }));
+        let (generation, result) = (request.generation, Ok(outcome(&request)));
+        self.event(Event::Reply(Reply::Done {
+            generation,
+            image,
+            result,
+        }));
+    }
+
+    pub(crate) fn answer_all(&mut self) {
+        while !self.open.is_empty() {
+            self.answer();
+        }
+    }
+
+    fn selected(&self) -> &str {
+        self.state.current().map_or("none", |image| &image.name)
+    }
+}
+
+pub(crate) fn summary() -> ModelSummary {
+    ModelSummary {
+        name: "birds.pth".to_owned(),
+        family: "ResNet-18".to_owned(),
+        classes: 12,
+        fingerprint: "0123456789abcdef".to_owned(),
+        layer: "layer4".to_owned(),
+        recipe: "shorter side 256 (bilinear), center crop 224, ImageNet mean and std".to_owned(),
+        device: "cpu".to_owned(),
+        device_note: Some("no NVIDIA driver".to_owned()),
+        guesses: vec!["the preprocessing, by the family's convention".to_owned()],
+    }
+}
+
+/// Twelve classes in an order that the image decides.
+fn predictions(image: ImageId) -> Arc<[Prediction]> {
+    let shares = [0.62, 0.31, 0.04, 0.02, 0.01];
+    let one = |(rank, probability): (usize, f32)| Prediction {
+        rank,
+        class: ClassIndex((image.0 * 5 + rank * 7) % 12),
+        label: format!("bird {}", (image.0 * 5 + rank * 7) % 12),
+        logit: probability.ln(),
+        probability,
+    };
+    (1..).zip(shares).map(one).collect()
+}
+
+/// A picture of plain gray, and a map with its peak in a corner.
+pub(crate) fn outcome(request: &Request) -> Outcome {
+    let Target::Rank(rank) = request.target else {
+        panic!("a class")
+    };
+    let predictions = predictions(request.image.id);
+    let raw = Grid::new(2, 2, vec![0.0, 0.0, 0.0, 1.0]);
+    let explanation = Explanation {
+        target: predictions[rank - 1].clone(),
+        layer: "layer4".to_owned(),
+        method: "Grad-CAM",
+        heatmap: Heatmap::from_raw(&raw),
+        raw,
+    };
+    let size = PixelSize::new(224, 224);
+    let window = Window {
+        x: 0.0,
+        y: 0.0,
+        width: 224.0,
+        height: 224.0,
+    };
+    let picture = PixelSize::new(8, 8);
+    Outcome {
+        image: request.image.id,
+        predictions,
+        explanation,
+        geometry: InputGeometry {
+            image: size,
+            input: size,
+            window,
+        },
+        style: request.style,
+        picture: Arc::new(RgbImage::from_pixel(
+            picture.width,
+            picture.height,
+            image::Rgb([90; 3]),
+        )),
+        times: Times::default(),
+    }
+}
+
+const NAMES: [&str; 5] = ["a.png", "b.png", "c.png", "owl.png", "tawny owl.png"];
+const SIZE: CellSize = CellSize::new(80, 24);
+
+/// Presses the keys, answers everything, and says where that leads: selection, target, effects.
+fn check(script: &str, expected: &str) {
+    let mut desk = Desk::ready(&NAMES, SIZE);
+    desk.press(script);
+    desk.answer_all();
+    let found = format!(
+        "{} {:?} | {}",
+        desk.selected(),
+        desk.state.target,
+        desk.log.join(", ")
+    );
+    assert_eq!(found, expected, "after {script}");
+}
+
+#[test]
+fn keys_move_through_the_images() {
+    check("j", "b.png Rank(1) | show b.png class 1");
+    check(
+        "jk",
+        "a.png Rank(1) | show b.png class 1, show a.png class 1",
+    );
+    check(
+        "<Down><Up>",
+        "a.png Rank(1) | show b.png class 1, show a.png class 1",
+    );
+    check("k", "a.png Rank(1) | ");
+    check("G", "tawny owl.png Rank(1) | show tawny owl.png class 1");
+    check(
+        "Gg",
+        "a.png Rank(1) | show tawny owl.png class 1, show a.png class 1",
+    );
+    check(
+        "<C-d>",
+        "tawny owl.png Rank(1) | show tawny owl.png class 1",
+    );
+    check(
+        "<PageDown><PageUp>",
+        "a.png Rank(1) | show tawny owl.png class 1, show a.png class 1",
+    );
+}
+
+#[test]
+fn keys_choose_the_target_class_and_another_image_starts_with_its_top_prediction() {
+    check("3", "a.png Rank(3) | show a.png class 3");
+    check("33", "a.png Rank(3) | show a.png class 3");
+    check(
+        "<Tab><Tab>",
+        "a.png Rank(3) | show a.png class 2, show a.png class 3",
+    );
+    check("<S-Tab>", "a.png Rank(5) | show a.png class 5");
+    check(
+        "3j",
+        "b.png Rank(1) | show a.png class 3, show b.png class 1",
+    );
+}
+
+#[test]
+fn while_one_picture_is_made_only_the_last_wish_counts() {
+    // The second and third picture are never asked for.
+    check(
+        "jjjj",
+        "tawny owl.png Rank(1) | show b.png class 1, show tawny owl.png class 1",
+    );
+    check(
+        "j3vm",
+        "b.png Rank(3) | show b.png class 1, show b.png class 3",
+    );
+}
+
+#[test]
+fn a_picture_that_is_no_longer_wanted_is_not_shown() {
+    let mut desk = Desk::ready(&NAMES, SIZE);
+    desk.press("jj");
+    desk.answer();
+    let shown = desk.state.shown.as_ref().map(|shown| shown.image);
+    assert_eq!(
+        shown,
+        Some(ImageId(0)),
+        "the answer for b.png comes when c.png is wanted"
+    );
+    desk.answer();
+    assert_eq!(
+        desk.state.shown.as_ref().map(|shown| shown.image),
+        Some(ImageId(2))
+    );
+}
+
+#[test]
+fn drawing_keys_change_the_style_of_the_wanted_picture() {
+    let mut desk = Desk::ready(&NAMES, SIZE);
+    for (script, style) in [
+        (
+            "v",
+            Style {
+                view: View::Image,
+                opacity: 0.5,
+                colormap: Colormap::Jet,
+            },
+        ),
+        (
+            "v",
+            Style {
+                view: View::Heatmap,
+                opacity: 0.5,
+                colormap: Colormap::Jet,
+            },
+        ),
+        (
+            "v",
+            Style {
+                view: View::SideBySide,
+                opacity: 0.5,
+                colormap: Colormap::Jet,
+            },
+        ),
+        (
+            "v++",
+            Style {
+                view: View::Overlay,
+                opacity: 0.7,
+                colormap: Colormap::Jet,
+            },
+        ),
+        (
+            "-m",
+            Style {
+                view: View::Overlay,
+                opacity: 0.6,
+                colormap: Colormap::Turbo,
+            },
+        ),
+        (
+            "------------",
+            Style {
+                view: View::Overlay,
+                opacity: 0.0,
+                colormap: Colormap::Turbo,
+            },
+        ),
+    ] {
+        desk.press(script);
+        desk.answer_all();
+        assert_eq!(desk.state.style, style, "{script}");
+        assert_eq!(desk.state.shown.as_ref().unwrap().style, style, "{script}");
+    }
+}
+
+#[test]
+fn the_filter_takes_letters_as_they_are_and_escape_brings_everything_back() {
+    check("/owl", "owl.png Rank(1) | show owl.png class 1");
+    check(
+        "/OWL<Enter>j",
+        "tawny owl.png Rank(1) | show owl.png class 1, show tawny owl.png class 1",
+    );
+    check("/owl<Esc>", "owl.png Rank(1) | show owl.png class 1");
+    check("/q<Back>", "a.png Rank(1) | show a.png class 1");
+    let mut desk = Desk::ready(&NAMES, SIZE);
+    desk.press("/nothing like it");
+    desk.answer_all();
+    assert_eq!(
+        (desk.selected(), desk.state.shown.is_none()),
+        ("none", true)
+    );
+    desk.press("<Enter>jk35s<Tab>G");
+    assert_eq!(desk.state.message, "", "keys that find nothing do nothing");
+    desk.press("<Esc>");
+    assert_eq!(desk.state.queue.len(), NAMES.len());
+}
+
+#[test]
+fn orders_keep_the_selection() {
+    let mut desk = Desk::ready(&NAMES, SIZE);
+    desk.press("j");
+    desk.answer_all();
+    for order in [Order::Reverse, Order::Class, Order::Doubtful, Order::Name] {
+        desk.press("o");
+        assert_eq!((desk.state.order, desk.selected()), (order, "b.png"));
+    }
+    desk.press("ook");
+    assert_eq!(
+        desk.state.queue.first(),
+        Some(&ImageId(1)),
+        "classes that are known come first"
+    );
+}
+
+#[test]
+fn saving_copying_redrawing_suspending_and_quitting_are_effects() {
+    check("s", "a.png Rank(1) | save a.png in out");
+    check("jy", "b.png Rank(1) | show b.png class 1, copy b.png");
+    check("<C-l>", "a.png Rank(1) | redraw");
+    check("z", "a.png Rank(1) | redraw, show a.png class 1");
+    check("<C-z>", "a.png Rank(1) | suspend");
+    check("q", "a.png Rank(1) | quit");
+    check("/<C-c>", "a.png Rank(1) | quit");
+    check("?j", "a.png Rank(1) | redraw, redraw");
+    check("?q", "a.png Rank(1) | redraw, quit");
+}
+
+#[test]
+fn the_mouse_selects_images_and_classes() {
+    let mut desk = Desk::ready(&NAMES, SIZE);
+    let mouse = |kind, column, row| {
+        Event::Input(Input::Mouse(MouseEvent {
+            kind,
+            column,
+            row,
+            modifiers: KeyModifiers::NONE,
+        }))
+    };
+    let panes = panes(SIZE, false).unwrap();
+    desk.event(mouse(
+        MouseEventKind::Down(MouseButton::Left),
+        3,
+        panes.list.y + 3,
+    ));
+    assert_eq!(desk.selected(), "c.png");
+    desk.event(mouse(
+        MouseEventKind::Down(MouseButton::Left),
+        3,
+        panes.predictions.y + 2,
+    ));
+    assert_eq!(desk.state.target, Target::Rank(2));
+    desk.event(mouse(
+        MouseEventKind::Down(MouseButton::Left),
+        3,
+        panes.list.y,
+    ));
+    assert_eq!(desk.selected(), "c.png", "the title is no image");
+    desk.event(mouse(MouseEventKind::ScrollUp, 50, 5));
+    assert_eq!(desk.selected(), "a.png");
+}
+
+#[test]
+fn an_image_that_cannot_be_read_says_why_and_the_next_key_works() {
+    let mut desk = Desk::ready(&NAMES, SIZE);
+    desk.press("j");
+    let request = desk.open.remove(0);
+    let reply = Reply::Done {
+        generation: request.generation,
+        image: request.image.id,
+        result: Err("b.png: the file is cut short".to_owned()),
+    };
+    desk.event(Event::Reply(reply));
+    assert_eq!(
+        desk.state.failure,
+        Some((ImageId(1), "b.png: the file is cut short".to_owned()))
+    );
+    assert!(desk.state.shown.is_none());
+    desk.press("j");
+    desk.answer_all();
+    assert!(desk.state.failure.is_none());
+    assert_eq!(
+        desk.state.shown.as_ref().map(|shown| shown.image),
+        Some(ImageId(2))
+    );
+}
+
+#[test]
+fn nothing_is_asked_before_the_model_is_there_and_the_last_wish_is_asked_then() {
+    let mut desk = Desk::loading(&NAMES, SIZE);
+    desk.press("jj3");
+    assert!(desk.log.is_empty(), "{:?}", desk.log);
+    desk.event(Event::Reply(Reply::Ready(summary())));
+    assert_eq!(desk.log, ["show c.png class 3"]);
+}
+
+#[test]
+fn neighbours_are_prepared_first_then_the_rows_on_the_screen() {
+    let mut desk = Desk::ready(&NAMES, SIZE);
+    desk.press("jj");
+    desk.answer();
+    let prepared: Vec<usize> = desk.open[0]
+        .prepare
+        .iter()
+        .map(|image| image.id.0)
+        .collect();
+    assert_eq!(prepared, [3, 1, 4], "after, before, the one after the next");
+}
+
+/// A small generator with a fixed seed (Steele et al. 2014, `SplitMix64`).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % bound as u64).unwrap()
+    }
+}
+
+/// What holds after every event.
+fn hold(desk: &Desk) {
+    let state = &desk.state;
+    assert!(desk.open.len() <= 1, "more than one request is under way");
+    assert_eq!(
+        desk.open.first().map(|request| request.generation),
+        state.asked.in_flight
+    );
+    assert!(state.selected < state.queue.len().max(1));
+    if let Some(panes) = panes(state.size, false) {
+        let rows = state.scroll..state.scroll + list_rows(panes.list);
+        assert!(
+            state.queue.is_empty() || rows.contains(&state.selected),
+            "the selection is off the screen"
+        );
+    }
+    assert!((0.0..=1.0).contains(&state.style.opacity));
+    if !state.is_waiting()
+        && let Some(current) = state.current()
+    {
+        let shown = state
+            .shown
+            .as_ref()
+            .expect("nothing is shown and nothing is on its way");
+        let Target::Rank(rank) = state.target else {
+            panic!("a class")
+        };
+        assert_eq!(shown.image, current.id, "another image is shown");
+        assert_eq!(shown.style, state.style, "another style is shown");
+        assert_eq!(
+            shown.explanation.target.rank, rank,
+            "another class is shown"
+        );
+    }
+}
+
+#[test]
+fn whatever_is_pressed_the_shown_picture_is_the_wanted_one_in_the_end() {
+    const KEYS: [&str; 30] = [
+        "j",
+        "k",
+        "g",
+        "G",
+        "<C-d>",
+        "<C-u>",
+        "<PageDown>",
+        "<PageUp>",
+        "1",
+        "2",
+        "3",
+        "4",
+        "5",
+        "<Tab>",
+        "<S-Tab>",
+        "v",
+        "+",
+        "-",
+        "m",
+        "/",
+        "o",
+        "w",
+        "l",
+        "<Back>",
+        "<Enter>",
+        "<Esc>",
+        "z",
+        "?",
+        "s",
+        "y",
+    ];
+    let names: Vec<String> = (0..40)
+        .map(|n| format!("{}{n}.png", if n % 3 == 0 { "owl" } else { "wren" }))
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for seed in 0..60 {
+        let mut random = Random(seed);
+        let mut desk = Desk::ready(&names, SIZE);
+        for _ in 0..300 {
+            match random.below(10) {
+                0..7 => desk.press(KEYS[random.below(KEYS.len())]),
+                7 | 8 if !desk.open.is_empty() => desk.answer(),
+                9 => {
+                    let size = CellSize::new(
+                        50 + u16::try_from(random.below(120)).unwrap(),
+                        10 + u16::try_from(random.below(50)).unwrap(),
+                    );
+                    desk.event(Event::Input(Input::Resize(size)));
+                }
+                _ => {}
+            }
+            hold(&desk);
+        }
+        desk.answer_all();
+        hold(&desk);
+    }
+}

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Copies the program, and the libraries of .libtorch that it needs, to a place of their own.
+#
+#     scripts/install.sh PREFIX     respects DESTDIR
+#
+# The program looks for libtorch in PREFIX/lib/gradcam/torch/lib, relative to itself. A libtorch of
+# the user's own (LIBTORCH, LIBTORCH_USE_PYTORCH=1) stays where it is.
+set -eu
+
+prefix=${1:?"usage: scripts/install.sh PREFIX"}
+cd "$(dirname "$0")/.."
+bin=${DESTDIR:-}$prefix/bin
+lib=${DESTDIR:-}$prefix/lib/gradcam
+share=${DESTDIR:-}$prefix/share/gradcam
+program=target/release/gradcam
+
+mkdir -p "$bin" "$share/images"
+install -m 755 $program "$bin/gradcam"
+install -m 644 assets/demo/images/* "$share/images"
+
+here=$(pwd -P)/.libtorch
+if ldd $program | grep -qF "$here/"; then
+    rm -rf "$lib"
+    if [ "$(cut -d ' ' -f 2 .libtorch/installed 2>/dev/null)" = cuda ]; then
+        # libtorch loads more libraries by name while it runs.
+        libraries=$(cd .libtorch && find torch/lib nvidia triton -name '*.so*' ! -type d 2>/dev/null || true)
+    else
+        libraries=$(ldd $program | awk -v here="$here/" '
+            index($3, here) == 1 { print substr($3, length(here) + 1) }')
+    fi
+    echo "$libraries" | while read -r library; do
+        mkdir -p "$lib/$(dirname "$library")"
+        cp -L ".libtorch/$library" "$lib/$library"
+    done
+    echo "libtorch is in $lib ($(du -sm "$lib" | cut -f 1) MiB)"
+else
+    echo "libtorch stays where it is: $(ldd $program | awk '$1 == "libtorch_cpu.so" { print $3 }')"
+fi
+echo "try it: $bin/gradcam $share/images"

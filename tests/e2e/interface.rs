@@ -1,0 +1,172 @@
+//! The interface in a terminal: it opens, shows, switches, quits, and gives the terminal back.
+
+use std::path::Path;
+
+use crate::console::{Console, Kind, contains};
+use crate::here;
+
+fn opened(kind: Kind) -> Console {
+    let console = Console::open(kind, &["assets/demo/images"], &here(""));
+    console.wait_for("class butterfly");
+    console
+}
+
+#[test]
+fn it_opens_shows_a_prediction_switches_the_class_and_quits() {
+    let console = opened(Kind::Plain);
+    let screen = console.wait_for("16-mushroom-house.png");
+    assert!(console.is_raw());
+    assert!(
+        screen.contains("1/16") && screen.contains("1 butterfly"),
+        "{screen}"
+    );
+    assert!(
+        screen.contains("shorter side 112"),
+        "the recipe is not shown\n{screen}"
+    );
+    assert!(
+        screen.contains("no NVIDIA driver") || screen.contains("cuda"),
+        "the device is not shown\n{screen}"
+    );
+    // The third class of the first image, in the list and in the caption.
+    let third = screen
+        .lines()
+        .find_map(|line| line.split("  3 ").nth(1))
+        .unwrap();
+    let third = third.split_whitespace().next().unwrap().to_owned();
+    console.press("3");
+    let screen = console.wait_for(&format!("class {third}"));
+    assert!(screen.contains(&format!("▶ 3 {third}")), "{screen}");
+    console.press("jj");
+    console.wait_for("class apple");
+    console.press("2");
+    console.wait_for("class umbrella");
+    console.press("?");
+    console.wait_for("explain the third");
+    console.press("q");
+    let (status, _) = console.ended();
+    assert!(status.success());
+}
+
+#[test]
+fn a_sixel_terminal_gets_sixel_pictures_that_fit() {
+    let console = opened(Kind::Sixel);
+    let bytes = console.wait_bytes("a Sixel picture", |bytes| {
+        let start = bytes.windows(2).position(|two| two == b"\x1bP");
+        start.is_some_and(|start| contains(&bytes[start..], b"\x1b\\"))
+    });
+    let text = String::from_utf8_lossy(&bytes);
+    // DECGRA, "1;1;width;height: the picture's size in pixels (DEC STD 070, chapter 9).
+    let raster = text.split("\"1;1;").nth(1).unwrap();
+    let size: Vec<u32> = raster
+        .split(|c: char| !c.is_ascii_digit())
+        .take(2)
+        .map(|n| n.parse().unwrap())
+        .collect();
+    assert!(
+        size[0] > 200 && size[0] <= 900 && size[1] > 200 && size[1] <= 540,
+        "{size:?}"
+    );
+    console.press("q");
+    assert!(console.ended().0.success());
+}
+
+#[test]
+fn a_terminal_that_never_answers_is_not_waited_for_long() {
+    let console = opened(Kind::Silent);
+    console.press("q");
+    assert!(console.ended().0.success());
+}
+
+#[test]
+fn signals_end_it_with_the_terminal_given_back() {
+    for signal in ["TERM", "HUP"] {
+        let console = opened(Kind::Plain);
+        console.signal(signal);
+        let (status, bytes) = console.ended();
+        assert!(!status.success(), "{signal}");
+        assert!(bytes.contains("\x1b[?1049l"), "{signal}");
+    }
+}
+
+#[test]
+fn another_size_is_drawn_and_one_too_small_is_said() {
+    let console = opened(Kind::Sixel);
+    console.resize(60, 16);
+    console.wait("the small layout", |screen| {
+        screen.contains("q quit") && screen.contains("butterfly 9")
+    });
+    console.resize(40, 10);
+    console.wait_for("gradcam needs at least");
+    console.resize(100, 30);
+    console.wait_for("class butterfly");
+    console.press("q");
+    assert!(console.ended().0.success());
+}
+
+#[test]
+fn an_unreadable_image_says_why_and_the_next_key_works() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("1.png"), b"this is no image").unwrap();
+    let good = here("assets/demo/images/04-house.png");
+    std::fs::copy(good, folder.path().join("2 \x1b[31mred.png")).unwrap();
+    let console = Console::open(Kind::Plain, &["."], folder.path());
+    let screen = console.wait_for("1.png");
+    assert!(!screen.contains("class house"));
+    console.wait("the reason", |screen| screen.matches("1.png").count() >= 2);
+    console.press("j");
+    console.wait_for("class house");
+    // The name's escape sequence is shown, not obeyed.
+    let bytes = console.wait_bytes("the name", |bytes| contains(bytes, "␛[31mred".as_bytes()));
+    assert!(!contains(&bytes, b"\x1b[31mred"));
+    console.press("q");
+    assert!(console.ended().0.success());
+}
+
+#[test]
+fn keys_save_a_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = here("assets/demo/images");
+    let console = Console::open(Kind::Plain, &[images.to_str().unwrap()], folder.path());
+    console.wait_for("class butterfly");
+    console.press("s");
+    console.wait_for("saved");
+    console.press("q");
+    assert!(console.ended().0.success());
+    let saved = folder.path().join("01-butterfly.butterfly.overlay.png");
+    assert_eq!(
+        image::open(saved).unwrap().to_rgb8().dimensions(),
+        (448, 448)
+    );
+}
+
+#[test]
+fn what_cannot_be_opened_is_a_sentence_and_no_interface() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("notes.txt"), b"hello").unwrap();
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    for (argument, words) in [
+        ("no-such-folder", "no-such-folder"),
+        ("empty", "no image"),
+        ("notes.txt", "notes.txt"),
+    ] {
+        let console = Console::open(Kind::Plain, &[argument], folder.path());
+        let (status, text) = console.ended();
+        assert_eq!(status.exit_code(), 1, "{argument}");
+        assert!(
+            text.starts_with("gradcam: ") && text.contains(words),
+            "{text}"
+        );
+        assert_eq!(text.trim_end().lines().count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn a_model_that_cannot_be_loaded_is_said_in_the_interface() {
+    let labels = Path::new("assets/demo/truth.csv");
+    let arguments = ["assets/demo/images", "--model", labels.to_str().unwrap()];
+    let console = Console::open(Kind::Plain, &arguments, &here(""));
+    console.wait_for("The model cannot be used.");
+    console.press("q");
+    assert!(console.ended().0.success());
+}

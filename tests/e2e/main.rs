@@ -1,0 +1,13 @@
+//! The built program, from outside: in a terminal, as a command, and its set-up.
+
+mod console;
+mod explain;
+mod interface;
+mod setup;
+
+use std::path::PathBuf;
+
+/// A path in the repository.
+fn here(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+}
