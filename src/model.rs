@@ -132,9 +132,7 @@ impl Model {
             } else {
                 "the rest of the preprocessing"
             };
-            guesses.push(format!(
-                "{how_much}, by the family's convention, because the checkpoint does not say"
-            ));
+            guesses.push(format!("{how_much}, by the family's convention"));
         }
         let recipe = card
             .recipe

@@ -25,8 +25,8 @@ pub fn view(state: &State, frame: &mut Frame<'_>) -> Option<Slot> {
         too_small(state, frame);
         return None;
     };
-    if state.mode == Mode::Help {
-        help::draw(frame);
+    if let Mode::Help(page) = state.mode {
+        help::draw(state, page, frame);
         return None;
     }
     let slot = if let ModelState::Unavailable(reason) = &state.model {

@@ -78,16 +78,15 @@ impl Scene {
         for attempt in 0.. {
             let mut scene = Self::random(seed, attempt, classes.len());
             let large = if classes.len() == 1 { 0.2 } else { 0.16 };
-            let upright = scene
-                .objects
-                .iter()
-                .all(|object| object.angle.abs() < 14.0 && object.size > large);
+            let clear = scene.objects.iter().all(|object| {
+                object.angle.abs() < 14.0 && object.size > large && object.occluder.is_none()
+            });
             if scene
                 .objects
                 .iter()
                 .map(|object| object.class)
                 .eq(classes.iter().copied())
-                && upright
+                && clear
             {
                 scene.clutter.truncate(4);
                 return scene;

@@ -3,6 +3,7 @@
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use crate::geometry::CellSize;
+use crate::keymap::groups;
 
 /// Below this there is no room for a picture beside a list.
 pub const SMALLEST: CellSize = CellSize::new(60, 16);
@@ -10,6 +11,9 @@ pub const SMALLEST: CellSize = CellSize::new(60, 16);
 const WIDE: u16 = 100;
 /// Rows of the predictions: a title and five classes.
 const PREDICTION_ROWS: u16 = 6;
+
+/// Width of a key's line in the help.
+const HELP_WIDTH: u16 = 54;
 
 /// Where everything is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +73,7 @@ pub fn panes(size: CellSize, full_screen: bool) -> Option<Panes> {
         let [list, predictions] =
             Layout::vertical([Constraint::Fill(1), Constraint::Length(PREDICTION_ROWS)])
                 .areas(left);
-        let caption_rows = if size.rows >= 24 { 3 } else { 2 };
+        let caption_rows = if size.rows >= 24 { 4 } else { 2 };
         let [picture, caption] =
             Layout::vertical([Constraint::Fill(1), Constraint::Length(caption_rows)]).areas(middle);
         (list, picture, predictions, caption)
@@ -82,6 +86,30 @@ pub fn panes(size: CellSize, full_screen: bool) -> Option<Panes> {
         status,
         footer,
     })
+}
+
+/// How the help is spread over pages of columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HelpPages {
+    /// Side by side on a page.
+    pub columns: u16,
+    /// Lines in a column.
+    pub rows: u16,
+    pub pages: usize,
+}
+
+/// As few pages as the keys need in a terminal of this size.
+#[must_use]
+pub fn help_pages(size: CellSize) -> HelpPages {
+    let lines: usize = groups().map(|(_, bindings)| bindings.len() + 1).sum();
+    let columns = (size.columns / HELP_WIDTH).clamp(1, 2);
+    let rows = size.rows.saturating_sub(1).max(1);
+    let pages = lines.div_ceil(usize::from(columns) * usize::from(rows));
+    HelpPages {
+        columns,
+        rows,
+        pages,
+    }
 }
 
 /// Rows of the list below its title.

@@ -68,7 +68,8 @@ pub enum Mode {
     Browse,
     /// Letters go into the filter.
     Filter,
-    Help,
+    /// The help, at this page, from 0.
+    Help(usize),
 }
 
 /// Orders of the list.

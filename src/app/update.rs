@@ -7,7 +7,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent,
 use ratatui::layout::{Position, Rect};
 
 use super::event::{Effect, Event};
-use super::layout::{list_rows, panes};
+use super::layout::{help_pages, list_rows, panes};
 use super::state::{Mode, ModelState, Order, State};
 use crate::dataset::ImageId;
 use crate::geometry::CellSize;
@@ -70,12 +70,22 @@ fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             on_filter_key(state, key);
             Vec::new()
         }
-        Mode::Help if lookup(&key) != Some(Command::Quit) => {
-            state.mode = Mode::Browse;
-            vec![Effect::Redraw]
+        Mode::Help(page) if lookup(&key) != Some(Command::Quit) => {
+            turn_help(state, page, key.code == KeyCode::Esc)
         }
         _ => lookup(&key).map_or_else(Vec::new, |command| run(state, command)),
     }
+}
+
+/// The next page of the help, or back to the images after the last one.
+fn turn_help(state: &mut State, page: usize, leave: bool) -> Vec<Effect> {
+    let last = page + 1 >= help_pages(state.size).pages;
+    state.mode = if leave || last {
+        Mode::Browse
+    } else {
+        Mode::Help(page + 1)
+    };
+    vec![Effect::Redraw]
 }
 
 fn on_filter_key(state: &mut State, key: KeyEvent) {
@@ -146,7 +156,7 @@ fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Save => return save(state),
         Command::CopyPath => return copy_path(state),
         Command::Help => {
-            state.mode = Mode::Help;
+            state.mode = Mode::Help(0);
             return vec![Effect::Redraw];
         }
         Command::Redraw => return vec![Effect::Redraw],
@@ -166,10 +176,9 @@ fn run(state: &mut State, command: Command) -> Vec<Effect> {
 }
 
 fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
-    if state.mode == Mode::Help {
+    if let Mode::Help(page) = state.mode {
         if matches!(mouse.kind, MouseEventKind::Down(_)) {
-            state.mode = Mode::Browse;
-            return vec![Effect::Redraw];
+            return turn_help(state, page, false);
         }
         return Vec::new();
     }

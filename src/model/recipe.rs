@@ -9,7 +9,7 @@ use image::{RgbImage, imageops};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use crate::geometry::{InputGeometry, PixelSize, Window};
+use crate::geometry::{InputGeometry, PixelSize, Window, resample};
 
 /// Mean and standard deviation of ImageNet's channels, as torchvision has them.
 const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
@@ -236,7 +236,7 @@ impl Recipe {
                 resized_size.height,
             ));
         }
-        let resized = self.resample(image, resized_size)?;
+        let resized = self.resize(image, resized_size)?;
         let (input, left, top) = match self.crop {
             None => (resized, 0, 0),
             Some((width, height)) => center_crop(&resized, width, height),
@@ -305,18 +305,46 @@ impl Recipe {
         }
     }
 
-    fn resample(&self, image: &RgbImage, size: PixelSize) -> Result<RgbImage, RecipeError> {
+    fn resize(&self, image: &RgbImage, size: PixelSize) -> Result<RgbImage, RecipeError> {
         if (image.width(), image.height()) == (size.width, size.height) {
             return Ok(image.clone());
         }
         let algorithm = match self.interpolation {
-            Interpolation::Nearest => fir::ResizeAlg::Nearest,
+            Interpolation::Nearest => return Ok(nearest(image, size)),
             Interpolation::Bilinear => fir::ResizeAlg::Convolution(fir::FilterType::Bilinear),
             Interpolation::Bicubic => fir::ResizeAlg::Convolution(fir::FilterType::CatmullRom),
             Interpolation::Lanczos => fir::ResizeAlg::Convolution(fir::FilterType::Lanczos3),
         };
-        crate::geometry::resample(image, size, algorithm).map_err(RecipeError::Resize)
+        // First across, then down, rounded to whole numbers in between, as Pillow does up to 12. In
+        // one go the library takes the other order, and bicubic and Lanczos overshoots are clipped
+        // elsewhere. (Pillow 13 chooses the order by the sizes.)
+        let across = PixelSize::new(size.width, image.height());
+        resample(image, across, algorithm)
+            .and_then(|narrowed| resample(&narrowed, size, algorithm))
+            .map_err(RecipeError::Resize)
     }
+}
+
+/// Picks pixels. Positions are summed up step by step in float64 as in Pillow's `ImagingScaleAffine`,
+/// which decides on which side of a border the sum falls.
+fn nearest(image: &RgbImage, size: PixelSize) -> RgbImage {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "below the side it is bounded by"
+    )]
+    let places = |from: u32, to: u32| -> Vec<u32> {
+        let step = f64::from(from) / f64::from(to);
+        let positions = std::iter::successors(Some(step * 0.5), |position| Some(position + step));
+        let clamped = positions.map(|position| (position as u32).min(from - 1));
+        clamped.take(to as usize).collect()
+    };
+    let (columns, rows) = (
+        places(image.width(), size.width),
+        places(image.height(), size.height),
+    );
+    RgbImage::from_fn(size.width, size.height, |x, y| {
+        *image.get_pixel(columns[x as usize], rows[y as usize])
+    })
 }
 
 /// The center of an image, and where its corner lies on it; negative where it is padded.

@@ -1,23 +1,46 @@
-//! The help page: every key, in two columns. It hides the picture, so nothing overlaps it.
+//! The help: every key, on as many pages as it needs. It hides the picture, so nothing overlaps it.
 
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout};
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Stylize;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use crate::app::layout::help_pages;
+use crate::app::state::State;
 use crate::keymap::groups;
 
-pub(super) fn draw(frame: &mut Frame<'_>) {
+pub(super) fn draw(state: &State, page: usize, frame: &mut Frame<'_>) {
+    let spread = help_pages(state.size);
     let [top, body] =
         Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(frame.area());
-    let heading = Line::from(vec![
-        "gradcam".bold(),
-        " keys; any key goes back, q quits".dim(),
-    ]);
-    frame.render_widget(heading, top);
-    let lines: Vec<Vec<Line<'static>>> = groups()
-        .map(|(group, bindings)| {
+    let hint = if page + 1 < spread.pages {
+        format!(
+            " keys, page {} of {}; any key goes on, Esc back, q quits",
+            page + 1,
+            spread.pages
+        )
+    } else {
+        " keys; any key goes back, q quits".to_owned()
+    };
+    frame.render_widget(Line::from(vec!["gradcam".bold(), hint.dim()]), top);
+    let (rows, columns) = (usize::from(spread.rows), usize::from(spread.columns));
+    let lines = lines();
+    let width = body.width / spread.columns;
+    let shown = lines.chunks(rows).skip(page * columns).take(columns);
+    for (column, lines) in (0..).zip(shown) {
+        let area = Rect {
+            x: body.x + column * width,
+            width,
+            ..body
+        };
+        frame.render_widget(Paragraph::new(lines.to_vec()), area);
+    }
+}
+
+fn lines() -> Vec<Line<'static>> {
+    groups()
+        .flat_map(|(group, bindings)| {
             let heading = Line::from(group.bold());
             let rows = bindings.into_iter().map(|binding| {
                 Line::from(vec![
@@ -25,20 +48,7 @@ pub(super) fn draw(frame: &mut Frame<'_>) {
                     Span::from(binding.help),
                 ])
             });
-            std::iter::once(heading).chain(rows).collect()
+            std::iter::once(heading).chain(rows).collect::<Vec<_>>()
         })
-        .collect();
-    let total: usize = lines.iter().map(Vec::len).sum();
-    let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)])
-        .spacing(1)
-        .areas(body);
-    let (mut columns, mut used) = ([Vec::new(), Vec::new()], 0);
-    for group in lines {
-        let column = usize::from(used * 2 >= total);
-        used += group.len();
-        columns[column].extend(group);
-    }
-    for (column, area) in columns.into_iter().zip([left, right]) {
-        frame.render_widget(Paragraph::new(column), area);
-    }
+        .collect()
 }

@@ -97,7 +97,12 @@ fn the_help_page_has_every_key() {
     for (columns, rows) in [(60, 16), (80, 24), (120, 40)] {
         let mut desk = ready(columns, rows);
         desk.press("?");
-        let page = text(&desk.state);
+        let mut page = text(&desk.state);
+        while matches!(desk.state.mode, Mode::Help(_)) {
+            page += &text(&desk.state);
+            desk.press("j");
+        }
+        assert_eq!(desk.state.selected, 1, "keys turn pages and nothing else");
         for binding in BINDINGS {
             assert!(
                 page.contains(binding.help),
@@ -153,7 +158,11 @@ fn the_caption_tells_when_the_picture_is_still_of_another_image() {
 fn a_filter_without_a_match_says_how_to_get_out() {
     let mut desk = ready(80, 24);
     desk.press("/heron");
-    assert!(text(&desk.state).contains("Esc clears the filter"));
+    assert!(
+        text(&desk.state).contains("Esc clears"),
+        "{}",
+        text(&desk.state)
+    );
 }
 
 #[test]

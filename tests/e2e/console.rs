@@ -1,6 +1,7 @@
 //! A terminal without a screen: it answers the program's questions and reads what it draws.
 
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -65,7 +66,7 @@ impl Console {
         drop(pair.slave);
         let keys = Arc::new(Mutex::new(pair.master.take_writer().unwrap()));
         let seen = Seen {
-            screen: vt100::Parser::new(30, 100, 0),
+            screen: screen_of(100, 30),
             bytes: Vec::new(),
             closed: false,
         };
@@ -114,7 +115,7 @@ impl Console {
             .unwrap()
             .screen
             .screen_mut()
-            .set_size(rows, columns);
+            .set_size(count(rows), count(columns));
         let size = PtySize {
             rows,
             cols: columns,
@@ -205,6 +206,14 @@ fn rustix_termios(master: &(dyn MasterPty + Send)) -> rustix::termios::LocalMode
         .open(name)
         .unwrap();
     rustix::termios::tcgetattr(&device).unwrap().local_modes
+}
+
+fn screen_of(columns: u16, rows: u16) -> vt100::Parser {
+    vt100::Parser::new(count(rows), count(columns), 0)
+}
+
+fn count(cells: u16) -> NonZero<u16> {
+    NonZero::new(cells).unwrap()
 }
 
 pub(crate) fn contains(bytes: &[u8], part: &[u8]) -> bool {

@@ -1,6 +1,6 @@
 """Makes the golden values beside this file from the reference implementations.
 
-    pip install torch==2.13.0 torchvision==0.28.0 grad-cam==1.5.7 pillow
+    pip install torch==2.13.0 torchvision==0.28.0 grad-cam==1.5.7 pillow==12.3.0
     python tests/golden/make.py
 
 Images and weights are integer formulas, so that the tests can make the same ones without a file and

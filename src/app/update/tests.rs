@@ -429,7 +429,10 @@ fn saving_copying_redrawing_suspending_and_quitting_are_effects() {
     check("<C-z>", "a.png Rank(1) | suspend");
     check("q", "a.png Rank(1) | quit");
     check("/<C-c>", "a.png Rank(1) | quit");
-    check("?j", "a.png Rank(1) | redraw, redraw");
+    check(
+        "?<Esc>j",
+        "b.png Rank(1) | redraw, redraw, show b.png class 1",
+    );
     check("?q", "a.png Rank(1) | redraw, quit");
 }
 

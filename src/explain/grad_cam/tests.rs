@@ -80,7 +80,7 @@ fn maps_equal_those_of_pytorch_grad_cam() {
     for golden in goldens {
         let shapes = match golden.network.as_str() {
             "basic" => basic([1, 2, 1, 1], 7),
-            _ => bottleneck(4, 16, 5),
+            _ => bottleneck([1, 1, 1, 1], 4, 16, 5),
         };
         for map in &golden.maps {
             let what = format!("{} {} class {}", golden.network, map.layer, map.class);

@@ -119,7 +119,7 @@ fn a_missing_file_and_a_folder_are_named() {
         .to_string();
     assert_eq!(
         missing,
-        "cannot read the model no/such\u{241b}file.pth: there is no such file"
+        "cannot read the model no/such\\u{1b}file.pth: there is no such file"
     );
     let folder = opened(golden("")).unwrap_err().to_string();
     assert!(
