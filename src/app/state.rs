@@ -39,6 +39,8 @@ pub struct State {
     /// Why the wanted picture did not come.
     pub failure: Option<(ImageId, String)>,
     pub asked: Asked,
+    /// Images that the worker was asked to prepare and has not answered for.
+    pub preparing: Vec<ImageId>,
     pub message: String,
     pub size: CellSize,
     pub capabilities: Capabilities,
@@ -132,6 +134,7 @@ impl State {
             shown: None,
             failure: None,
             asked: Asked::default(),
+            preparing: Vec::new(),
             message: String::new(),
             size,
             capabilities,

@@ -345,9 +345,11 @@ fn on_reply(state: &mut State, reply: Reply) -> Vec<Effect> {
         Reply::Unavailable(reason) => state.model = ModelState::Unavailable(reason),
         Reply::Predicted { image, predictions } => {
             state.unreadable.remove(&image);
+            state.preparing.retain(|other| *other != image);
             state.predictions.insert(image, predictions);
         }
         Reply::Unreadable { image, reason } => {
+            state.preparing.retain(|other| *other != image);
             state.unreadable.insert(image, reason);
         }
         Reply::Done {
@@ -410,6 +412,13 @@ fn pump(state: &mut State) -> Option<Effect> {
         return None;
     };
     state.asked.in_flight = Some(request.generation);
+    let unknown = |id: &ImageId| !state.predictions.contains_key(id);
+    state.preparing = request
+        .prepare
+        .iter()
+        .map(|image| image.id)
+        .filter(unknown)
+        .collect();
     Some(Effect::Send(Job::Show(request)))
 }
 
@@ -441,9 +450,9 @@ fn ahead(state: &State) -> Vec<ImageId> {
         .collect();
     let rows = panes(state.size, false).map_or(0, |panes| list_rows(panes.list));
     let on_screen = state.queue.iter().skip(state.scroll).take(rows);
-    let known =
+    let unknown =
         |id: &&ImageId| !state.predictions.contains_key(id) && !state.unreadable.contains_key(id);
-    for id in on_screen.filter(known).take(AHEAD) {
+    for id in on_screen.filter(unknown).take(AHEAD) {
         if !images.contains(id) && state.queue.get(state.selected) != Some(id) {
             images.push(*id);
         }

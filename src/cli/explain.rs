@@ -325,7 +325,7 @@ impl Session<'_> {
             } = prediction;
             writeln!(
                 out,
-                "  {rank}  {label:<24} {:5.1} %   logit {logit:.2}",
+                "  {rank}  {label:<24} {:5.1}%   logit {logit:.2}",
                 probability * 100.0
             )?;
         }

@@ -192,7 +192,9 @@ fn best(
         };
     }
     // Konsole and WezTerm say Sixel too; their iTerm2 pictures are better and smaller.
-    if let Some(name) = inline_images(brand, environment) {
+    // xterm.js has pictures as a setting; with it on, it says Sixel too.
+    let switched_off = |name: &str| !sixel && (name.starts_with("xterm.js") || name == "vscode");
+    if let Some(name) = inline_images(brand, environment).filter(|name| !switched_off(name)) {
         return (
             Protocol::Iterm2,
             format!("{name} shows iTerm2's inline images"),
@@ -352,6 +354,16 @@ mod tests {
                 b"\x1bP>|foot(1.13.1)\x1b\\\x1b[?62;4;22c",
                 &stale,
                 Protocol::Sixel,
+            ),
+            (
+                b"\x1bP>|xterm.js(6.0.0)\x1b\\\x1b[?62;4;9;22c",
+                &plain,
+                Protocol::Iterm2,
+            ),
+            (
+                b"\x1bP>|xterm.js(6.0.0)\x1b\\\x1b[?1;2c",
+                &plain,
+                Protocol::HalfBlocks,
             ),
             (
                 b"\x1bP>|kitty(0.26.5)\x1b\\\x1b_Gi=31;OK\x1b\\\x1b[?62;c",

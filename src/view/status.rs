@@ -42,6 +42,12 @@ fn summary(state: &State) -> String {
     if state.is_waiting() && state.summary().is_some() {
         parts.push("working…".to_owned());
     }
+    if !state.preparing.is_empty() {
+        parts.push(format!(
+            "{} in the queue",
+            count(state.preparing.len(), "image")
+        ));
+    }
     if !state.filter.is_empty() {
         parts.push(format!(
             "filter /{} {} of {}",
