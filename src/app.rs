@@ -175,22 +175,19 @@ impl<'a> App<'a> {
         self.stale = false;
         let mut slot = None;
         self.terminal.draw(|frame| slot = view(state, frame))?;
-        match (slot, &state.shown) {
-            (Some(slot), Some(shown)) => {
-                let wanted = Wanted {
-                    picture: Arc::clone(&shown.picture),
-                    slot,
-                };
-                if self.pictured.as_ref() != Some(&wanted) {
-                    self.encoder.want(wanted.clone());
-                    self.pictured = Some(wanted);
-                }
+        if let (Some(slot), Some(shown)) = (slot, &state.shown) {
+            let wanted = Wanted {
+                picture: Arc::clone(&shown.picture),
+                slot,
+            };
+            if self.pictured.as_ref() != Some(&wanted) {
+                self.encoder.want(wanted.clone());
+                self.pictured = Some(wanted);
             }
-            _ => {
-                self.take_picture_away();
-                // Drawing without the picture has written over all of its cells.
-                self.covered = None;
-            }
+        } else {
+            self.take_picture_away();
+            // Drawing without the picture has written over all of its cells.
+            self.covered = None;
         }
         Ok(())
     }

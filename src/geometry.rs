@@ -134,6 +134,18 @@ pub fn resample(
         .ok_or_else(|| "the result has another size".to_owned())
 }
 
+/// The image at another size, for people to look at: bilinear, averaging over what falls together.
+///
+/// # Errors
+/// As [`resample`].
+pub fn resample_bilinear(image: &RgbImage, size: PixelSize) -> Result<RgbImage, String> {
+    if (image.width(), image.height()) == (size.width, size.height) {
+        return Ok(image.clone());
+    }
+    let bilinear = fir::ResizeAlg::Convolution(fir::FilterType::Bilinear);
+    resample(image, size, bilinear)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -367,16 +367,16 @@ pub fn groups() -> impl Iterator<Item = (&'static str, Vec<&'static Binding>)> {
 /// The README's table.
 #[must_use]
 pub fn readme_table() -> String {
-    let mut table = "| keys | |\n|---|---|\n".to_owned();
-    for binding in BINDINGS {
+    let line = |binding: &Binding| {
         let keys: Vec<String> = binding
             .keys
             .iter()
             .map(|key| format!("`{}`", key.name()))
             .collect();
-        table += &format!("| {} | {} |\n", keys.join(" "), binding.help);
-    }
-    table
+        format!("| {} | {} |\n", keys.join(" "), binding.help)
+    };
+    let lines: Vec<String> = BINDINGS.iter().map(line).collect();
+    format!("| keys | |\n|---|---|\n{}", lines.concat())
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ pub(crate) fn model(variables: &nn::VarStore) -> Result<()> {
             let shape = tensor
                 .size()
                 .iter()
-                .map(|&length| length.cast_unsigned() as usize)
+                .map(|&length| usize::try_from(length).unwrap_or(0))
                 .collect();
             Ok((name.clone(), TensorView::new(kind, shape, bytes)?))
         })

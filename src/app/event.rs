@@ -5,6 +5,10 @@ use crate::terminal::Input;
 
 /// What happened.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is moved a few times a second"
+)]
 pub enum Event {
     /// The user or the terminal did something.
     Input(Input),

@@ -358,7 +358,7 @@ fn on_reply(state: &mut State, reply: Reply) -> Vec<Effect> {
             result,
         } => on_done(state, generation, image, result),
         Reply::Saved(Ok(path)) => {
-            state.message = format!("saved {}", crate::text::visible(&path.to_string_lossy()))
+            state.message = format!("saved {}", crate::text::visible(&path.to_string_lossy()));
         }
         Reply::Saved(Err(reason)) => state.message = reason,
     }

@@ -218,7 +218,7 @@ impl Session<'_> {
         for (kind, view) in [("heatmap", View::Heatmap), ("overlay", View::Overlay)] {
             let picture = compose(
                 &parts,
-                &Style {
+                Style {
                     view,
                     ..self.settings.style
                 },
@@ -342,10 +342,10 @@ impl Session<'_> {
             match explanation.heatmap.state {
                 MapState::Ok => {}
                 MapState::Empty => {
-                    writeln!(out, "  {label}: no positive evidence, the map is all zero")?
+                    writeln!(out, "  {label}: no positive evidence, the map is all zero")?;
                 }
                 MapState::Nan => {
-                    writeln!(out, "  {label}: the map has values that are not numbers")?
+                    writeln!(out, "  {label}: the map has values that are not numbers")?;
                 }
             }
             for file in files.values() {
@@ -355,7 +355,7 @@ impl Session<'_> {
                 out.flush()?;
                 let picture = compose(
                     &explained.examined.parts(explanation),
-                    &self.settings.style,
+                    self.settings.style,
                     explained.examined.input.geometry.image,
                 )
                 .map_err(anyhow::Error::msg)?;

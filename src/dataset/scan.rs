@@ -133,7 +133,7 @@ fn search(
                 let name = entry
                     .path()
                     .strip_prefix(folder)
-                    .unwrap_or(entry.path())
+                    .unwrap_or_else(|_| entry.path())
                     .to_string_lossy()
                     .into_owned();
                 found.push((entry.into_path(), name));
@@ -218,14 +218,17 @@ mod tests {
         ]);
         let root = folder.path().to_owned();
         assert_eq!(
-            names(&[root.clone()], ALL),
+            names(std::slice::from_ref(&root), ALL),
             ["b/x.webp", "img2.JPG", "img10.png"]
         );
         let flat = ScanOptions {
             recursive: false,
             ..ALL
         };
-        assert_eq!(names(&[root.clone()], flat), ["img2.JPG", "img10.png"]);
+        assert_eq!(
+            names(std::slice::from_ref(&root), flat),
+            ["img2.JPG", "img10.png"]
+        );
         let hidden = ScanOptions {
             hidden: true,
             ..ALL

@@ -33,10 +33,10 @@ pub fn placed(slot: Slot, body: &[u8]) -> Vec<u8> {
 #[must_use]
 pub fn erased(slot: Slot) -> Vec<u8> {
     let blank = " ".repeat(usize::from(slot.size.columns));
-    let rows: String = (slot.y..slot.y + slot.size.rows)
-        .map(|y| format!("\x1b[{};{}H\x1b[0m{blank}", y + 1, slot.x + 1))
-        .collect();
-    format!("{BEGIN_UPDATE}\x1b7{rows}\x1b8").into_bytes()
+    let rows = (slot.y..slot.y + slot.size.rows)
+        .map(|y| format!("\x1b[{};{}H\x1b[0m{blank}", y + 1, slot.x + 1));
+    let rows: Vec<String> = rows.collect();
+    format!("{BEGIN_UPDATE}\x1b7{}\x1b8", rows.concat()).into_bytes()
 }
 
 /// Puts text on the clipboard of the machine where the terminal is (OSC 52).

@@ -118,11 +118,12 @@ fn prefix(checkpoint: &Checkpoint, marker: &str) -> Option<String> {
 fn some(items: impl ExactSizeIterator<Item = String>) -> String {
     const SHOWN: usize = 3;
     let total = items.len();
-    let mut text = items.take(SHOWN).collect::<Vec<_>>().join(", ");
+    let shown = items.take(SHOWN).collect::<Vec<_>>().join(", ");
     if total > SHOWN {
-        text += &format!(" and {} more", total - SHOWN);
+        format!("{shown} and {} more", total - SHOWN)
+    } else {
+        shown
     }
-    text
 }
 
 /// Weights of one network under their prefix, with a record of what was not as expected.

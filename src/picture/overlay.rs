@@ -6,7 +6,7 @@
 use image::{Rgb, RgbImage, imageops};
 
 use super::{Style, View};
-use crate::geometry::{InputGeometry, PixelSize, resample};
+use crate::geometry::{InputGeometry, PixelSize, resample_bilinear};
 use crate::heatmap::{Grid, Heatmap, MapState};
 
 /// Pixels between panels that stand side by side.
@@ -29,13 +29,13 @@ pub struct Parts<'a> {
 ///
 /// # Errors
 /// When the image has no pixels.
-pub fn compose(parts: &Parts<'_>, style: &Style, bounds: PixelSize) -> Result<RgbImage, String> {
+pub fn compose(parts: &Parts<'_>, style: Style, bounds: PixelSize) -> Result<RgbImage, String> {
     if style.view == View::SideBySide {
         return side_by_side(parts, style, bounds);
     }
     let size =
         PixelSize::new(parts.geometry.image.width, parts.geometry.image.height).fitted_into(bounds);
-    let image = scaled(parts.image, size)?;
+    let image = resample_bilinear(parts.image, size)?;
     if style.view == View::Image {
         return Ok(image);
     }
@@ -50,7 +50,7 @@ fn levels(heatmap: &Heatmap, input: PixelSize) -> Option<Grid> {
 }
 
 /// Blends the heatmap into an image of any size.
-fn blend(image: &RgbImage, parts: &Parts<'_>, style: &Style) -> RgbImage {
+fn blend(image: &RgbImage, parts: &Parts<'_>, style: Style) -> RgbImage {
     let geometry = parts.geometry;
     let table = style.colormap.table();
     let map = levels(parts.heatmap, geometry.input);
@@ -83,7 +83,7 @@ fn blend(image: &RgbImage, parts: &Parts<'_>, style: &Style) -> RgbImage {
 }
 
 /// The input, the heatmap and the overlay, in a row or in a column, whichever shows them larger.
-fn side_by_side(parts: &Parts<'_>, style: &Style, bounds: PixelSize) -> Result<RgbImage, String> {
+fn side_by_side(parts: &Parts<'_>, style: Style, bounds: PixelSize) -> Result<RgbImage, String> {
     let input = parts.geometry.input;
     let row = input.fitted_into(PixelSize::new(
         bounds.width.saturating_sub(2 * GAP) / 3,
@@ -105,7 +105,7 @@ fn side_by_side(parts: &Parts<'_>, style: &Style, bounds: PixelSize) -> Result<R
             height: f64::from(input.height),
         },
     };
-    let seen = scaled(parts.seen, panel)?;
+    let seen = resample_bilinear(parts.seen, panel)?;
     let own = Parts {
         geometry: &whole,
         ..*parts
@@ -113,17 +113,17 @@ fn side_by_side(parts: &Parts<'_>, style: &Style, bounds: PixelSize) -> Result<R
     let heatmap = blend(
         &seen,
         &own,
-        &Style {
+        Style {
             view: View::Heatmap,
-            ..*style
+            ..style
         },
     );
     let overlay = blend(
         &seen,
         &own,
-        &Style {
+        Style {
             view: View::Overlay,
-            ..*style
+            ..style
         },
     );
     let (step_x, step_y) = if in_row {
@@ -142,14 +142,6 @@ fn side_by_side(parts: &Parts<'_>, style: &Style, bounds: PixelSize) -> Result<R
         );
     }
     Ok(canvas)
-}
-
-fn scaled(image: &RgbImage, size: PixelSize) -> Result<RgbImage, String> {
-    if (image.width(), image.height()) == (size.width, size.height) {
-        return Ok(image.clone());
-    }
-    use fast_image_resize::{FilterType, ResizeAlg};
-    resample(image, size, ResizeAlg::Convolution(FilterType::Bilinear))
 }
 
 fn mix(pixel: Rgb<u8>, color: [u8; 3], weight: f32) -> Rgb<u8> {
@@ -213,7 +205,7 @@ mod tests {
         }
     }
 
-    fn picture(width: u32, height: u32, heatmap: &Heatmap, style: &Style) -> RgbImage {
+    fn picture(width: u32, height: u32, heatmap: &Heatmap, style: Style) -> RgbImage {
         let image = RgbImage::from_pixel(width, height, Rgb([100, 100, 100]));
         let seen = RgbImage::from_pixel(32, 32, Rgb([100, 100, 100]));
         let geometry = cropped(width, height);
@@ -232,7 +224,7 @@ mod tests {
             96,
             96,
             &hot(0, 0),
-            &Style {
+            Style {
                 opacity: 0.0,
                 ..STYLE
             },
@@ -243,7 +235,7 @@ mod tests {
     #[test]
     fn the_hot_corner_lies_where_it_lies_on_the_image() {
         for (width, height) in [(96, 96), (96, 48), (48, 96)] {
-            let shown = picture(width, height, &hot(3, 0), &STYLE);
+            let shown = picture(width, height, &hot(3, 0), STYLE);
             let hottest = shown
                 .enumerate_pixels()
                 .max_by_key(|(_, _, p)| i32::from(p[0]) - i32::from(p[2]))
@@ -264,7 +256,7 @@ mod tests {
 
     #[test]
     fn what_the_network_did_not_see_is_darker() {
-        let shown = picture(96, 48, &hot(0, 0), &STYLE);
+        let shown = picture(96, 48, &hot(0, 0), STYLE);
         assert_eq!(shown.dimensions(), (96, 48));
         assert_eq!(shown.get_pixel(2, 20).0, [40, 40, 40]);
         assert_eq!(shown.get_pixel(93, 20).0, [40, 40, 40]);
@@ -272,7 +264,7 @@ mod tests {
             96,
             48,
             &hot(0, 0),
-            &Style {
+            Style {
                 view: View::Image,
                 ..STYLE
             },
@@ -283,7 +275,7 @@ mod tests {
     #[test]
     fn an_empty_map_leaves_the_image_without_a_veil() {
         let empty = Heatmap::from_raw(&Grid::new(4, 4, vec![-1.0; 16]));
-        let shown = picture(96, 96, &empty, &STYLE);
+        let shown = picture(96, 96, &empty, STYLE);
         assert!(shown.pixels().all(|pixel| pixel.0 == [100, 100, 100]));
     }
 
@@ -303,18 +295,18 @@ mod tests {
             heatmap: &heatmap,
             geometry: &geometry,
         };
-        let row = compose(&parts, &style, PixelSize::new(300, 90)).unwrap();
+        let row = compose(&parts, style, PixelSize::new(300, 90)).unwrap();
         assert_eq!(row.dimensions(), (90 * 3 + 2 * GAP, 90));
         assert_eq!(row.get_pixel(45, 45).0, [100, 100, 100]);
         assert_eq!(row.get_pixel(91, 45).0, [0, 0, 0]);
         assert_eq!(row.get_pixel(90 + GAP + 80, 80).0, Colormap::Jet.table()[0]);
-        let column = compose(&parts, &style, PixelSize::new(50, 300)).unwrap();
+        let column = compose(&parts, style, PixelSize::new(50, 300)).unwrap();
         assert_eq!(column.dimensions(), (50, 50 * 3 + 2 * GAP));
     }
 
     #[test]
     fn a_line_of_pixels_is_an_image_too() {
-        let shown = picture(960, 1, &hot(0, 0), &STYLE);
+        let shown = picture(960, 1, &hot(0, 0), STYLE);
         assert_eq!(shown.dimensions(), (96, 1));
     }
 }

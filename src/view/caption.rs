@@ -71,7 +71,7 @@ fn phrases(state: &State) -> Vec<Phrase> {
         }
         say("layer", explanation.layer.clone(), plain);
         say("method", explanation.method.to_owned(), plain);
-        say("view", how(&shown.style), plain);
+        say("view", how(shown.style), plain);
         if state.current().map(|image| image.id) != Some(shown.image) {
             let name = state.image(shown.image).name.clone();
             say("image", format!("still {name}"), plain.yellow());
@@ -94,7 +94,7 @@ fn warning(shown: &Outcome) -> Option<&'static str> {
     }
 }
 
-fn how(style: &PictureStyle) -> String {
+fn how(style: PictureStyle) -> String {
     let (view, colormap) = (style.view.name(), style.colormap.name());
     match style.view {
         View::Image => view.to_owned(),

@@ -15,7 +15,7 @@ use super::cache::Cache;
 use crate::dataset::ImageId;
 use crate::explain::grad_cam::grad_cam;
 use crate::explain::{Explanation, Prediction, predictions};
-use crate::geometry::{PixelSize, resample};
+use crate::geometry::{PixelSize, resample_bilinear};
 use crate::job::{ImageRef, Outcome, Request, Target, Times};
 use crate::model::{ClassIndex, Input, Model, Pass};
 use crate::picture::View;
@@ -155,7 +155,7 @@ impl Explain for Studio {
         let (kept, explanation, mut times) = self.explained(request)?;
         let parts = kept.examined.parts(&explanation);
         let picture = timed(&mut times.compose, || {
-            compose(&parts, &request.style, request.picture_size)
+            compose(&parts, request.style, request.picture_size)
         })?;
         Ok(Outcome {
             image: request.image.id,
@@ -176,7 +176,7 @@ impl Explain for Studio {
             image: &image,
             ..kept.examined.parts(&explanation)
         };
-        let picture = compose(&parts, &request.style, full_size(&parts, request))?;
+        let picture = compose(&parts, request.style, full_size(&parts, request))?;
         let ending = format!("{}.png", request.style.view.name().replace(' ', "-"));
         let path = output_path(
             folder,
@@ -208,12 +208,7 @@ fn at_most(image: RgbImage, bounds: PixelSize) -> Result<RgbImage, String> {
     if size.width <= bounds.width && size.height <= bounds.height {
         return Ok(image);
     }
-    use fast_image_resize::{FilterType, ResizeAlg};
-    resample(
-        &image,
-        size.fitted_into(bounds),
-        ResizeAlg::Convolution(FilterType::Bilinear),
-    )
+    resample_bilinear(&image, size.fitted_into(bounds))
 }
 
 /// The size of a picture that loses nothing: the image's own, or three inputs in a row.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
 /// How long anything may take. A debug build on a busy machine loads a model in seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a terminal says of itself.
 #[derive(Clone, Copy)]
@@ -75,7 +75,7 @@ impl Console {
         let mut reader = pair.master.try_clone_reader().unwrap();
         std::thread::Builder::new()
             .spawn(move || {
-                let mut bytes = [0; 65_536];
+                let mut bytes = vec![0; 65_536];
                 let mut answered = false;
                 // The end of the program reads as an error on Linux.
                 while let Ok(count @ 1..) = reader.read(&mut bytes) {
@@ -149,12 +149,11 @@ impl Console {
                 return found;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || seen.closed {
-                panic!(
-                    "waited in vain for {what}; the screen:\n{}",
-                    seen.screen.screen().contents()
-                );
-            }
+            assert!(
+                !(left.is_zero() || seen.closed),
+                "waited in vain for {what}; the screen:\n{}",
+                seen.screen.screen().contents()
+            );
             seen = self.seen.1.wait_timeout(seen, left).unwrap().0;
         }
     }

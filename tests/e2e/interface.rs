@@ -11,6 +11,16 @@ fn opened(kind: Kind) -> Console {
     console
 }
 
+/// The label beside a rank in the top 5; "?" where none is drawn yet.
+fn class_of_rank(screen: &str, rank: usize) -> String {
+    let after = |line: &str| {
+        let rest = line.split(&format!(" {rank} ")).nth(1)?;
+        rest.split_whitespace().next().map(str::to_owned)
+    };
+    let line = screen.lines().nth(rank);
+    line.and_then(after).unwrap_or_else(|| "?".to_owned())
+}
+
 #[test]
 fn it_opens_shows_a_prediction_switches_the_class_and_quits() {
     let console = opened(Kind::Plain);
@@ -28,20 +38,22 @@ fn it_opens_shows_a_prediction_switches_the_class_and_quits() {
         device && parts.iter().all(|part| screen.contains(part))
     });
     assert!(console.is_raw());
-    // The third class of the first image, in the list and in the caption.
-    let third = screen
-        .lines()
-        .find_map(|line| line.split("  3 ").nth(1))
-        .unwrap();
-    let third = third.split_whitespace().next().unwrap().to_owned();
+    let third = class_of_rank(&screen, 3);
     console.press("3");
     console.wait("the third class", |screen| {
         screen.contains(&format!("class {third}")) && screen.contains(&format!("▶ 3 {third}"))
     });
+    // Another image starts with its top prediction.
     console.press("jj");
-    console.wait_for("class apple");
+    console.wait("the third image", |screen| {
+        screen.contains("3/16")
+            && screen.contains(&format!("class {}", class_of_rank(screen, 1)))
+            && !screen.contains("still")
+    });
     console.press("2");
-    console.wait_for("class umbrella");
+    console.wait("its second class", |screen| {
+        screen.contains(&format!("class {}", class_of_rank(screen, 2)))
+    });
     console.press("?");
     console.wait_for("explain the third");
     console.press("q");

@@ -1,4 +1,5 @@
 //! The built program, from outside: in a terminal, as a command, and its set-up.
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod console;
 mod explain;

@@ -21,7 +21,7 @@ fn keys(script: &str) -> Vec<KeyEvent> {
     while let Some(first) = rest.chars().next() {
         let (name, after) = match rest.strip_prefix('<').and_then(|tail| tail.split_once('>')) {
             Some((name, after)) => (name.to_owned(), after),
-            None => (first.to_string(), &rest[first.len_utf8()..]),
+            None => (first.to_string(), rest.strip_prefix(first).unwrap()),
         };
         rest = after;
         let (code, modifiers) = match name.as_str() {

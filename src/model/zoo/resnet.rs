@@ -14,6 +14,10 @@ use super::{Assembler, Conv, FamilyError, Network, Weights};
 /// A key of every residual network.
 pub(super) const MARKER: &str = "layer1.0.conv1.weight";
 
+/// More than any network has; a checkpoint's names cannot make the builder run on.
+const MAX_STAGES: usize = 16;
+const MAX_BLOCKS: usize = 1024;
+
 /// What the names and shapes tell.
 #[derive(Debug, PartialEq, Eq)]
 struct Config {
@@ -89,7 +93,7 @@ impl Config {
                 .copied()
         };
         let last = if bottleneck { "conv3" } else { "conv2" };
-        let stages = (1..)
+        let stages = (1..=MAX_STAGES)
             .take_while(|stage| weights.has(&format!("layer{stage}.0.conv1.weight")))
             .map(|stage| {
                 let first = format!("layer{stage}.0");
@@ -98,7 +102,7 @@ impl Config {
                     .filter(|&n| n > 0)
                     .unwrap_or(width);
                 Stage {
-                    blocks: (0..)
+                    blocks: (0..MAX_BLOCKS)
                         .take_while(|b| weights.has(&format!("layer{stage}.{b}.conv1.weight")))
                         .count(),
                     width,
