@@ -10,10 +10,14 @@ pub mod update;
 
 mod encoder;
 
+use std::fs::OpenOptions;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use crossbeam_channel::{Receiver, never, select};
+use env_logger::Target;
+use log::LevelFilter;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use crate::cli::OpenSettings;
@@ -22,6 +26,7 @@ use crate::graphics::{Slot, sequences};
 use crate::job::Reply;
 use crate::model::Model;
 use crate::terminal::{Input, Screen, Session};
+use crate::text::visible;
 use crate::view::view;
 use crate::worker::studio::Studio;
 use crate::worker::{THREAD_NAME, Worker};
@@ -35,6 +40,9 @@ use update::update;
 /// # Errors
 /// When there is nothing to show or no terminal to show it on.
 pub fn run(settings: OpenSettings) -> Result<()> {
+    if let Some(path) = &settings.log {
+        start_log(path)?;
+    }
     let found = scan(&settings.paths, settings.scan)?;
     for warning in &found.warnings {
         log::warn!("{warning}");
@@ -45,6 +53,7 @@ pub fn run(settings: OpenSettings) -> Result<()> {
         let model = Model::load(&source, &load).map_err(|error| error.to_string())?;
         model.warm_up().map_err(|error| error.to_string())?;
         let summary = model.summary().clone();
+        log::info!("model: {summary:?}");
         Ok((Studio::new(model, cache_bytes), summary))
     })
     .context("cannot start the worker")?;
@@ -70,6 +79,19 @@ pub fn run(settings: OpenSettings) -> Result<()> {
     drop(session);
     drop(worker);
     result
+}
+
+/// Messages of this program go to a file. Those of libraries follow when the terminal is taken over.
+fn start_log(path: &Path) -> Result<()> {
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    let file = file.with_context(|| {
+        let path = visible(&path.display().to_string());
+        format!("cannot write the log file {path}")
+    })?;
+    Ok(env_logger::Builder::new()
+        .filter_level(LevelFilter::Info)
+        .target(Target::Pipe(Box::new(file)))
+        .try_init()?)
 }
 
 struct App<'a> {

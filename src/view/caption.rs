@@ -24,12 +24,13 @@ struct Phrase {
 }
 
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let phrases = phrases(state);
+    let mut phrases = phrases(state);
     let mut text_area = area;
     let lines: Vec<Line<'_>> = if area.height >= TALL {
         title(frame, area, "Shown", "");
         text_area.y += 1;
         text_area.height -= 1;
+        phrases.push(drawn(state));
         phrases.into_iter().map(named).collect()
     } else {
         vec![joined(phrases)]
@@ -84,6 +85,20 @@ fn phrases(state: &State) -> Vec<Phrase> {
         }
     }
     phrases
+}
+
+/// How the picture is put on the terminal, and why so.
+fn drawn(state: &State) -> Phrase {
+    let capabilities = &state.capabilities;
+    Phrase {
+        name: "drawn",
+        words: format!(
+            "by {}: {}",
+            capabilities.protocol.name(),
+            capabilities.reason
+        ),
+        style: Style::new().dim(),
+    }
 }
 
 fn warning(shown: &Outcome) -> Option<&'static str> {

@@ -155,6 +155,22 @@ fn keys_save_a_picture() {
 }
 
 #[test]
+fn the_log_says_how_pictures_are_drawn_and_what_the_model_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log.txt");
+    let arguments = ["assets/demo/images", "--log", log.to_str().unwrap()];
+    let console = Console::open(Kind::Plain, &arguments, &here(""));
+    console.wait_for("class butterfly");
+    console.press("q");
+    assert!(console.ended().0.success());
+    let text = std::fs::read_to_string(log).unwrap();
+    assert!(
+        text.contains("protocol: HalfBlocks") && text.contains("bundled demo model"),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_cannot_be_opened_is_a_sentence_and_no_interface() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("empty")).unwrap();

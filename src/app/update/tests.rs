@@ -80,7 +80,7 @@ impl Desk {
             tmux: false,
             brand: String::new(),
             round_trip: None,
-            reason: String::new(),
+            reason: "the terminal did not answer in time".to_owned(),
         };
         let state = State::new(
             images.collect(),
