@@ -97,18 +97,23 @@ free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1024) }')
 [ "$free" -ge "$needed" ] ||
     fail "$free MiB are free here, but libtorch for $wanted needs $needed MiB while it is installed; make room and run this again."
 
+# Everything on this disk, pip's temporary files too: /tmp is small on some machines.
 partial=.libtorch.partial
 rm -rf $partial
+mkdir -p $partial/tmp
 say "installing version $TORCH for $wanted into .libtorch; up to $needed MiB, once"
-# shellcheck disable=SC2086 # the packages are words
-python3 -m pip install --target $partial --only-binary=:all: --python-version $WHEEL_PYTHON \
-    --quiet --progress-bar off --disable-pip-version-check --no-warn-conflicts $packages ||
+quiet="--quiet --progress-bar off"
+[ -t 1 ] && quiet= # a person watches the download
+# shellcheck disable=SC2086 # options and packages are words
+TMPDIR=$PWD/$partial/tmp python3 -m pip install --target $partial/libtorch --only-binary=:all: --python-version $WHEEL_PYTHON \
+    $quiet --disable-pip-version-check --no-warn-conflicts $packages ||
     fail "pip could not install $packages (its message is above); check the network (HTTPS_PROXY, PIP_INDEX_URL) and run this again, nothing half-done is used."
-[ -e $partial/torch/lib/libtorch_cpu.so ] ||
+[ -e $partial/libtorch/torch/lib/libtorch_cpu.so ] ||
     fail "the wheel that pip installed has no libtorch_cpu.so; is another index set in PIP_INDEX_URL?"
-version=$(sed -n "s/^__version__ = '\(.*\)'.*/\1/p" $partial/torch/version.py 2>/dev/null || true)
+version=$(sed -n "s/^__version__ = '\(.*\)'.*/\1/p" $partial/libtorch/torch/version.py 2>/dev/null || true)
 check_version "$version" "the wheel that pip installed"
-echo "$TORCH $wanted" >$partial/installed
+echo "$TORCH $wanted" >$partial/libtorch/installed
 rm -rf .libtorch
-mv $partial .libtorch
+mv $partial/libtorch .libtorch
+rm -rf $partial
 say "installed"

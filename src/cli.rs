@@ -42,16 +42,26 @@ struct OpenArguments {
     #[command(flatten)]
     style: StyleArguments,
     /// Memory for results of images seen before and prepared ahead, in MiB
-    #[arg(long, value_name = "N", default_value_t = 1024)]
+    #[arg(
+        long,
+        help_heading = "Program",
+        value_name = "N",
+        default_value_t = 1024
+    )]
     cache_mb: usize,
     /// How pictures are put on the terminal: auto, sixel, iterm or blocks
     #[arg(long, value_name = "HOW", default_value = "auto")]
     graphics: Choice,
     /// Folder that `s` saves pictures into
-    #[arg(long, value_name = "DIR", default_value = ".")]
+    #[arg(
+        long,
+        help_heading = "Program",
+        value_name = "DIR",
+        default_value = "."
+    )]
     out: PathBuf,
     /// Write messages of the program and of libtorch to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = "Program", value_name = "FILE")]
     log: Option<PathBuf>,
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Classes, ExplainSettings};
 use crate::dataset::scan::scan;
-use crate::explain::grad_cam::grad_cam;
+use crate::explain::grad_cam::{self, grad_cam};
 use crate::explain::{Explanation, Prediction, predictions};
 use crate::graphics::viuer::print_once;
 use crate::graphics::{Capabilities, Choice};
@@ -261,9 +261,8 @@ impl Session<'_> {
         }
         match result {
             Ok(explained) => self.tell(image, &explained, out),
-            Err(error) => {
-                writeln!(out, "error: {error}").context("cannot write to standard output")
-            }
+            Err(error) => writeln!(std::io::stderr(), "gradcam: {error}")
+                .context("cannot write to standard error"),
         }
     }
 
@@ -294,7 +293,7 @@ impl Session<'_> {
             },
             device,
             layer,
-            method: "Grad-CAM",
+            method: grad_cam::NAME,
             predictions: &explained.predictions,
             explanations: explained
                 .explanations

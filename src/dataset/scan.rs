@@ -72,8 +72,12 @@ pub fn scan(paths: &[PathBuf], options: ScanOptions) -> Result<Scan, ScanError> 
     found.sort_by(|(a_path, a), (b_path, b)| {
         natord::compare_ignore_case(a, b).then_with(|| a_path.cmp(b_path))
     });
-    let mut seen = HashSet::new();
-    found.retain(|(path, _)| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
+    // One folder or pattern names no file twice, and asking for each file's real path takes long
+    // on a network's file system.
+    if paths.len() > 1 {
+        let mut seen = HashSet::new();
+        found.retain(|(path, _)| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
+    }
     if found.is_empty() {
         let named: Vec<String> = paths.iter().map(|path| shown(path)).collect();
         return Err(ScanError::NoImages(named.join(", ")));

@@ -10,6 +10,9 @@ use super::{ExplainError, Explanation, prediction_of};
 use crate::heatmap::{Grid, Heatmap};
 use crate::model::{ClassIndex, Model, Pass};
 
+/// What people call the method.
+pub const NAME: &str = "Grad-CAM";
+
 /// Explains one class of an image that has been run. Runs no forward pass.
 ///
 /// # Errors
@@ -25,7 +28,7 @@ pub fn grad_cam(
     Ok(Explanation {
         target,
         layer: pass.layer().to_owned(),
-        method: "Grad-CAM",
+        method: NAME,
         raw,
         heatmap,
     })

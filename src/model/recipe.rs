@@ -371,4 +371,4 @@ fn center_crop(image: &RgbImage, width: u32, height: u32) -> (RgbImage, i64, i64
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -114,3 +114,43 @@ fn the_window_is_asked_of_the_terminal() {
         (CellSize::new(120, 40), PixelSize::new(1080, 720))
     );
 }
+
+/// Set in the process that [`a_panic_gives_the_terminal_back_before_its_message`] starts.
+const PANICS: &str = "GRADCAM_TEST_PANICS";
+
+#[test]
+fn a_panic_gives_the_terminal_back_before_its_message() {
+    let (mut master, device) = pseudo_terminal();
+    let end = || std::process::Stdio::from(device.try_clone().unwrap());
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "--nocapture",
+            "terminal::tests::panics_where_it_is_asked_to",
+        ])
+        .env(PANICS, "yes")
+        .stdout(end())
+        .stderr(end())
+        .spawn()
+        .unwrap();
+    let mut all = String::new();
+    while !all.contains("boom") {
+        all += &sent(&mut master, 1);
+    }
+    assert!(!child.wait().unwrap().success());
+    let (entered, left) = (all.find(ENTER), all.find(LEAVE));
+    assert!(entered < left && left < all.find("boom"), "{all:?}");
+    assert!(entered.is_some() && !is_raw(&device));
+}
+
+#[test]
+fn panics_where_it_is_asked_to() {
+    #[expect(clippy::disallowed_methods, reason = "a message to this test alone")]
+    if std::env::var_os(PANICS).is_some() {
+        let tty = Arc::new(Tty::new(rustix::io::dup(std::io::stdout()).unwrap().into()).unwrap());
+        restore::on_panic(&tty, "another thread");
+        tty.enter_raw().unwrap();
+        tty.enter_screen().unwrap();
+        panic!("boom");
+    }
+}

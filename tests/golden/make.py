@@ -5,7 +5,7 @@
 
 Images and weights are integer formulas, so that the tests can make the same ones without a file and
 without a random generator: see `image` and `weight`, and their twins in src/model/recipe/tests.rs
-and src/explain/grad_cam/tests.rs.
+and src/model/zoo/tests.rs.
 """
 
 import json

@@ -5,6 +5,7 @@ use tch::Device;
 use super::*;
 use crate::heatmap::MapState;
 use crate::model::graph::{Builder, Operand};
+use crate::model::recipe::tests::image;
 use crate::model::recipe::{RecipeOverrides, Resize};
 use crate::model::run::Plan;
 use crate::model::zoo::tests::{Shapes, basic, bottleneck, filled, saved};
@@ -46,18 +47,6 @@ fn model(shapes: &Shapes, layer: &str) -> Model {
     Model::load(&ModelSource::File(saved(shapes, folder.path())), &options).unwrap()
 }
 
-/// The twin of `image` in tests/golden/make.py.
-fn image(side: u32) -> RgbImage {
-    RgbImage::from_fn(side, side, |x, y| {
-        let value = |c: u32| {
-            ((x * 7 + y * 13 + c * 29 + (x * y) % 31 * 5) % 256)
-                .try_into()
-                .unwrap()
-        };
-        image::Rgb([value(0), value(1), value(2)])
-    })
-}
-
 fn pass(model: &Model, image: &RgbImage) -> Pass {
     model.run(&model.prepare(image).unwrap()).unwrap()
 }
@@ -85,7 +74,7 @@ fn maps_equal_those_of_pytorch_grad_cam() {
         for map in &golden.maps {
             let what = format!("{} {} class {}", golden.network, map.layer, map.class);
             let model = model(&shapes, &map.layer);
-            let pass = pass(&model, &image(64));
+            let pass = pass(&model, &image(64, 64));
             assert_close(&what, pass.logits(), &golden.logits, 1e-4);
             let explanation = grad_cam(&model, &pass, ClassIndex(map.class)).unwrap();
             assert_eq!(
@@ -166,7 +155,7 @@ fn the_map_of_captums_example_is_captums() {
 fn before_pooling_and_a_linear_layer_the_channel_weights_are_the_layers_row() {
     let shapes = basic([1, 1, 1, 1], 3);
     let model = model(&shapes, "layer4");
-    let pass = pass(&model, &image(96));
+    let pass = pass(&model, &image(96, 96));
     let activations = pass.activations().unwrap();
     let (height, width) = (activations.size()[1], activations.size()[2]);
     let row: Vec<f32> = filled(
@@ -216,7 +205,7 @@ fn the_classes_of_an_image_have_maps_of_their_own_and_switching_back_gives_the_s
 #[test]
 fn a_class_that_the_model_does_not_have_is_refused_in_words() {
     let model = Model::load(&ModelSource::Demo, &LoadOptions::default()).unwrap();
-    let pass = pass(&model, &image(64));
+    let pass = pass(&model, &image(64, 64));
     let error = grad_cam(&model, &pass, ClassIndex(12)).unwrap_err();
     assert_eq!(
         error.to_string(),

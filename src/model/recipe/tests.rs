@@ -20,7 +20,7 @@ enum Side {
 }
 
 /// The twin of `image` in tests/golden/make.py.
-fn image(width: u32, height: u32) -> RgbImage {
+pub(crate) fn image(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let value = |c: u32| {
             ((x * 7 + y * 13 + c * 29 + (x * y) % 31 * 5) % 256)
