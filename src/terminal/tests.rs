@@ -28,10 +28,20 @@ fn is_raw(device: &File) -> bool {
         .contains(LocalModes::ICANON)
 }
 
-/// What the terminal has been sent so far; `length` bytes are waited for.
+/// The next bytes that the terminal is sent; not waited for without end.
 fn sent(master: &mut File, length: usize) -> String {
+    let patience = Timespec {
+        tv_sec: 20,
+        tv_nsec: 0,
+    };
     let mut bytes = vec![0; length];
-    master.read_exact(&mut bytes).unwrap();
+    let mut filled = 0;
+    while filled < length {
+        let ready = poll(&mut [PollFd::new(&*master, PollFlags::IN)], Some(&patience)).unwrap();
+        let so_far = String::from_utf8_lossy(&bytes[..filled]);
+        assert!(ready > 0, "{filled} of {length} bytes came: {so_far:?}");
+        filled += master.read(&mut bytes[filled..]).unwrap();
+    }
     String::from_utf8(bytes).unwrap()
 }
 
@@ -81,19 +91,25 @@ fn a_picture_that_a_stop_has_cut_is_not_finished_afterwards() {
         .unwrap();
     sent(&mut master, 1000);
     let other = Arc::clone(&tty);
+    let (tell, told) = unbounded();
     let stopped = std::thread::Builder::new()
         .spawn(move || {
-            std::thread::sleep(Duration::from_millis(50));
             other.restore();
+            tell.send(()).unwrap();
             other.enter_screen().unwrap();
             other.write(b"after").unwrap();
         })
         .unwrap();
+    // Nothing is read until the screen is entered again, so the picture is still in its write.
+    told.recv().unwrap();
+    std::thread::sleep(Duration::from_millis(100));
     let mut all = String::new();
     while !all.ends_with("after") {
         all += &sent(&mut master, 1);
     }
     stopped.join().unwrap();
+    // A picture that goes on would wait for its reader; now it fails instead.
+    drop(master);
     assert!(!picture.join().unwrap());
     assert!(all.len() < 1 << 20, "the picture was finished");
 }

@@ -43,7 +43,7 @@ def recipes():
     cases = []
     for width, height in [(61, 43), (20, 35)]:
         for name, mode in modes.items():
-            for resize, crop in [(32, [24, 20]), ([30, 18], None), (17, [23, 23])]:
+            for resize, crop in [(32, [24, 20]), ([30, 18], None), (17, [23, 23]), (29, [26, 22])]:
                 size = resize if isinstance(resize, int) else resize[::-1]
                 steps = [transforms.Resize(size, interpolation=mode)]
                 if crop:

@@ -46,7 +46,7 @@ fn bytes(hexadecimal: &str) -> Vec<u8> {
 fn what_the_network_sees_is_what_torchvision_makes_of_a_pillow_image() {
     let goldens: Vec<Golden> =
         serde_json::from_str(include_str!("../../../tests/golden/recipe.json")).unwrap();
-    assert_eq!(goldens.len(), 24);
+    assert_eq!(goldens.len(), 32);
     for golden in goldens {
         let recipe = Recipe {
             resize: match golden.resize {
