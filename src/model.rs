@@ -117,14 +117,17 @@ impl Model {
         // The device comes first: libtorch must learn of CUDA before anything else asks it.
         let (device, device_note) = device::open(options.device)?;
         let checkpoint = Checkpoint::open(source)?;
-        let network = zoo::build(&checkpoint).map_err(|source| ModelError::Family {
+        let misfit = |source| ModelError::Family {
             file: checkpoint.name.clone(),
             source,
-        })?;
-        let mut graph = network.graph;
+        };
+        let network = zoo::build(&checkpoint, None).map_err(misfit)?;
+        let (family, classes) = (network.family.clone(), network.classes);
+        let (target_layer, convention) = (network.target_layer.clone(), network.recipe.clone());
+        let mut guesses = network.guesses.clone();
+        let mut graph = network.into_graph(&checkpoint).map_err(misfit)?;
         graph.to_device(device)?;
 
-        let mut guesses = network.guesses;
         let card = checkpoint.card;
         if card.recipe.is_none() && !options.recipe.is_complete() {
             let how_much = if options.recipe == RecipeOverrides::default() {
@@ -134,19 +137,16 @@ impl Model {
             };
             guesses.push(format!("{how_much}, by the family's convention"));
         }
-        let recipe = card
-            .recipe
-            .unwrap_or_else(|| Recipe::convention(network.input_side))
-            .with(&options.recipe)?;
+        let recipe = card.recipe.unwrap_or(convention).with(&options.recipe)?;
         let labels = match (&options.labels, card.classes) {
-            (Some(path), _) => Labels::open(path, network.classes)?,
-            (None, Some(names)) => Labels::of_checkpoint(names, network.classes)?,
+            (Some(path), _) => Labels::open(path, classes)?,
+            (None, Some(names)) => Labels::of_checkpoint(names, classes)?,
             (None, None) => Labels::default(),
         };
-        let wanted = options.layer.as_ref().unwrap_or(&network.target_layer);
+        let wanted = options.layer.as_ref().unwrap_or(&target_layer);
         let layer = graph.layer(wanted).ok_or_else(|| ModelError::NoLayer {
             wanted: visible(wanted),
-            family: network.family.clone(),
+            family: family.clone(),
             layers: graph
                 .layers
                 .iter()
@@ -154,11 +154,11 @@ impl Model {
                 .collect::<Vec<_>>()
                 .join(", "),
         })?;
-        let plan = run::Plan::new(&graph, &layer.name, layer.output)?;
+        let plan = run::Plan::new(&graph, layer)?;
         let summary = ModelSummary {
             name: checkpoint.name,
-            family: network.family,
-            classes: network.classes,
+            family,
+            classes,
             fingerprint: checkpoint.fingerprint,
             layer: layer.name.clone(),
             recipe: recipe.in_words(),

@@ -64,6 +64,24 @@ pub struct Card {
     pub recipe: Option<Recipe>,
     /// Class names in the order of the model's output.
     pub classes: Option<Vec<String>>,
+    /// What a configuration file says of the network that its weights do not tell, by its name there.
+    #[serde(skip)]
+    pub settings: BTreeMap<String, serde_json::Value>,
+}
+
+impl Card {
+    /// A whole number among the settings.
+    pub fn setting_usize(&self, name: &str) -> Option<usize> {
+        self.settings
+            .get(name)?
+            .as_u64()
+            .and_then(|number| usize::try_from(number).ok())
+    }
+
+    /// A number among the settings.
+    pub fn setting_f64(&self, name: &str) -> Option<f64> {
+        self.settings.get(name)?.as_f64()
+    }
 }
 
 /// Named weights.
@@ -76,17 +94,44 @@ pub struct Checkpoint {
     /// What the checkpoint says of itself.
     pub card: Card,
     shapes: BTreeMap<String, Vec<usize>>,
-    numbers: Numbers,
+    numbers: Box<dyn Store>,
 }
 
-/// Where the numbers are.
-#[derive(Debug)]
-enum Numbers {
-    Safetensors(safetensors::Archive),
-    Pickle(pickle::Archive),
+/// Where the numbers are: one for each format.
+pub trait Store: std::fmt::Debug {
+    /// Names and shapes of all weights.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    fn shapes(&self) -> Result<BTreeMap<String, Vec<usize>>, CheckpointError>;
+
+    /// A weight as float32 on the CPU.
+    ///
+    /// # Errors
+    /// When there is no such weight, its type is not a floating point one, or it is damaged.
+    fn read(&self, key: &str) -> Result<Tensor, CheckpointError>;
 }
 
 impl Checkpoint {
+    /// Weights from somewhere else than a file.
+    ///
+    /// # Errors
+    /// As [`Store::shapes`].
+    pub fn of(
+        name: String,
+        fingerprint: String,
+        card: Card,
+        store: impl Store + 'static,
+    ) -> Result<Self, CheckpointError> {
+        Ok(Self {
+            name,
+            fingerprint,
+            card,
+            shapes: store.shapes()?,
+            numbers: Box::new(store),
+        })
+    }
+
     /// # Errors
     /// When there is no such file, it is no checkpoint, or it is damaged.
     pub fn open(source: &ModelSource) -> Result<Self, CheckpointError> {
@@ -130,13 +175,8 @@ impl Checkpoint {
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(&mut file).map_err(unreadable)?;
         let archive = pickle::Archive::open(&file_name, path)?;
-        Ok(Self {
-            name,
-            fingerprint: hasher.finalize().to_hex().chars().take(16).collect(),
-            card: Card::default(),
-            shapes: archive.shapes(),
-            numbers: Numbers::Pickle(archive),
-        })
+        let fingerprint = hasher.finalize().to_hex().chars().take(16).collect();
+        Self::of(name, fingerprint, Card::default(), archive)
     }
 
     fn from_safetensors(
@@ -153,13 +193,8 @@ impl Checkpoint {
                 reason: format!("what its metadata says under \"gradcam\" cannot be read: {error}"),
             })?,
         };
-        Ok(Self {
-            name: card.name.as_deref().map_or(name, crate::text::visible),
-            fingerprint: hash.chars().take(16).collect(),
-            shapes: archive.shapes()?,
-            card,
-            numbers: Numbers::Safetensors(archive),
-        })
+        let name = card.name.as_deref().map_or(name, crate::text::visible);
+        Self::of(name, hash.chars().take(16).collect(), card, archive)
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &str> {
@@ -175,10 +210,7 @@ impl Checkpoint {
     /// # Errors
     /// When there is no such weight, its type is not a floating point one, or it is damaged.
     pub fn read(&self, key: &str) -> Result<Tensor, CheckpointError> {
-        match &self.numbers {
-            Numbers::Safetensors(archive) => archive.read(key),
-            Numbers::Pickle(archive) => archive.read(key),
-        }
+        self.numbers.read(key)
     }
 }
 

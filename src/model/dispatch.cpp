@@ -2,6 +2,7 @@
 // schema gives the order, the types and the defaults of the arguments, so that the Rust side needs
 // no table of operators. Every function that can throw catches and leaves a message behind.
 
+#include <ATen/ScalarOps.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/stack.h>
 
@@ -25,6 +26,37 @@ static auto guarded(decltype(std::declval<F>()()) failed, F body) -> decltype(bo
     last_error = "an exception of unknown type";
   }
   return failed;
+}
+
+// What a caller gives, in the type that the schema asks for. Programs write a number where a tensor
+// is expected (`x * 0.5`), a whole number for a floating point one, one number for a list of them.
+static IValue fitted(const IValue& value, const c10::TypePtr& wanted) {
+  auto type = wanted;
+  if (auto optional = type->cast<c10::OptionalType>()) {
+    if (value.isNone()) return value;
+    type = optional->getElementType();
+  }
+  if (type->kind() == c10::TypeKind::TensorType && value.isScalar()) {
+    // A wrapped number does not take part in type promotion, as in Python.
+    return at::native::wrapped_scalar_tensor(value.toScalar());
+  }
+  if (type->kind() == c10::TypeKind::FloatType && value.isInt()) {
+    return static_cast<double>(value.toInt());
+  }
+  auto list = type->cast<c10::ListType>();
+  if (!list) return value;
+  auto kind = list->getElementType()->kind();
+  if (kind == c10::TypeKind::IntType && value.isInt()) return std::vector<int64_t>{value.toInt()};
+  if (kind == c10::TypeKind::FloatType && value.isIntList()) {
+    auto whole = value.toIntVector();
+    return std::vector<double>(whole.begin(), whole.end());
+  }
+  if (kind == c10::TypeKind::TensorType && value.isList() && !value.isTensorList()) {
+    std::vector<Tensor> tensors;
+    for (const IValue& element : value.toListRef()) tensors.push_back(element.toTensor());
+    return tensors;
+  }
+  return value;
 }
 
 extern "C" {
@@ -54,21 +86,34 @@ IValue* gradcam_value_none() { return new IValue(); }
 IValue* gradcam_value_int(int64_t value) { return new IValue(value); }
 IValue* gradcam_value_float(double value) { return new IValue(value); }
 IValue* gradcam_value_bool(int value) { return new IValue(value != 0); }
+IValue* gradcam_value_string(const char* text) { return new IValue(std::string(text)); }
 IValue* gradcam_value_ints(const int64_t* values, int count) {
   return new IValue(std::vector<int64_t>(values, values + count));
 }
+IValue* gradcam_value_floats(const double* values, int count) {
+  return new IValue(std::vector<double>(values, values + count));
+}
+// A null pointer stands for no tensor.
+IValue* gradcam_value_tensors(Tensor** tensors, int count) {
+  c10::List<std::optional<Tensor>> list;
+  for (int i = 0; i < count; i++) {
+    list.push_back(tensors[i] ? std::optional<Tensor>(*tensors[i]) : std::nullopt);
+  }
+  return new IValue(std::move(list));
+}
 void gradcam_value_free(IValue* value) { delete value; }
 
-// One pointer for each argument of the schema; null takes the default. Returns a new tensor for
-// the only output, or null.
-Tensor* gradcam_operator_call(OperatorHandle* handle, IValue** arguments) {
-  return guarded<std::function<Tensor*()>>(nullptr, [&]() -> Tensor* {
+// Calls with one pointer for each argument of the schema; null takes the default. Every tensor of
+// the outputs, those in lists too, is handed to `take` as a new tensor. Returns whether it worked.
+int gradcam_operator_call(OperatorHandle* handle, IValue** arguments, void* taker,
+                          void (*take)(void*, Tensor*)) {
+  return guarded<std::function<int()>>(0, [&]() -> int {
     const auto& schema = handle->schema();
     torch::jit::Stack stack;
     for (size_t i = 0; i < schema.arguments().size(); i++) {
       const auto& argument = schema.arguments()[i];
       if (arguments[i]) {
-        stack.push_back(*arguments[i]);
+        stack.push_back(fitted(*arguments[i], argument.type()));
       } else if (argument.default_value()) {
         stack.push_back(*argument.default_value());
       } else {
@@ -76,8 +121,16 @@ Tensor* gradcam_operator_call(OperatorHandle* handle, IValue** arguments) {
       }
     }
     handle->callBoxed(&stack);
-    if (stack.size() != 1 || !stack[0].isTensor()) throw std::runtime_error("the output is not one tensor");
-    return new Tensor(stack[0].toTensor());
+    for (const auto& output : stack) {
+      if (output.isTensor()) {
+        take(taker, new Tensor(output.toTensor()));
+      } else if (output.isTensorList()) {
+        for (const Tensor& tensor : output.toTensorVector()) take(taker, new Tensor(tensor));
+      } else {
+        throw std::runtime_error("an output is neither a tensor nor a list of tensors");
+      }
+    }
+    return 1;
   });
 }
 }

@@ -8,7 +8,7 @@
     reason = "calls into C++; the safe interface is all that leaves this module"
 )]
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{NonNull, null_mut};
 
 use tch::Tensor;
@@ -30,13 +30,21 @@ unsafe extern "C" {
     fn gradcam_operator_free(handle: *mut Handle);
     fn gradcam_operator_arguments(handle: *mut Handle) -> c_int;
     fn gradcam_operator_argument(handle: *mut Handle, index: c_int) -> *const c_char;
-    fn gradcam_operator_call(handle: *mut Handle, arguments: *const *mut Value) -> *mut C_tensor;
+    fn gradcam_operator_call(
+        handle: *mut Handle,
+        arguments: *const *mut Value,
+        taker: *mut c_void,
+        take: extern "C" fn(*mut c_void, *mut C_tensor),
+    ) -> c_int;
     fn gradcam_value_tensor(tensor: *const C_tensor) -> *mut Value;
     fn gradcam_value_none() -> *mut Value;
     fn gradcam_value_int(value: i64) -> *mut Value;
     fn gradcam_value_float(value: f64) -> *mut Value;
     fn gradcam_value_bool(value: c_int) -> *mut Value;
+    fn gradcam_value_string(text: *const c_char) -> *mut Value;
     fn gradcam_value_ints(values: *const i64, count: c_int) -> *mut Value;
+    fn gradcam_value_floats(values: *const f64, count: c_int) -> *mut Value;
+    fn gradcam_value_tensors(tensors: *const *mut C_tensor, count: c_int) -> *mut Value;
     fn gradcam_value_free(value: *mut Value);
 }
 
@@ -48,15 +56,21 @@ pub struct DispatchError {
     pub message: String,
 }
 
-/// What an operator can be given.
+/// What an operator can be given. It is fitted to the schema's type: a number becomes a tensor or
+/// a list of one where the schema asks for that.
 #[derive(Debug)]
 pub enum Argument<'a> {
     Tensor(&'a Tensor),
     None,
+    /// Also a kind, a layout or a memory format, by c10's numbers.
     Int(i64),
     Float(f64),
     Bool(bool),
+    Str(&'a str),
     Ints(&'a [i64]),
+    Floats(&'a [f64]),
+    /// A list of tensors, where some may be absent.
+    Tensors(Vec<Option<&'a Tensor>>),
 }
 
 /// An operator that libtorch has registered, with the names of its arguments.
@@ -110,28 +124,40 @@ impl Operator {
     }
 
     /// Runs the operator. `arguments` are pairs of a position in the schema and a value; the
-    /// others take their defaults.
+    /// others take their defaults. Gives all tensors of the outputs, those in lists one by one.
     ///
     /// # Errors
     /// When libtorch refuses: a shape that does not fit, a missing argument, no memory.
-    pub fn call(&self, arguments: &[(usize, Argument<'_>)]) -> Result<Tensor, DispatchError> {
-        let boxed: Vec<(usize, Boxed)> = arguments
+    pub fn call(&self, arguments: &[(usize, Argument<'_>)]) -> Result<Vec<Tensor>, DispatchError> {
+        extern "C" fn take(outputs: *mut c_void, tensor: *mut C_tensor) {
+            // SAFETY: `outputs` is the vector below, which nothing else uses during the call; the
+            // tensor is new on the heap, and its ownership passes to tch.
+            unsafe { (*outputs.cast::<Vec<Tensor>>()).push(Tensor::from_ptr(tensor)) }
+        }
+        let boxed = arguments
             .iter()
-            .map(|(at, value)| (*at, Boxed::new(value)))
-            .collect();
+            .map(|(at, value)| Ok((*at, Boxed::new(value).map_err(|text| self.failed(text))?)))
+            .collect::<Result<Vec<(usize, Boxed)>, DispatchError>>()?;
         let mut slots = vec![null_mut(); self.arguments.len()];
         for (at, value) in &boxed {
             *slots
                 .get_mut(*at)
                 .ok_or_else(|| self.failed("too many arguments".to_owned()))? = value.0;
         }
+        let mut outputs: Vec<Tensor> = Vec::new();
         // SAFETY: one slot for each argument of the schema, each null or a live value.
-        let output = unsafe { gradcam_operator_call(self.handle.as_ptr(), slots.as_ptr()) };
-        if output.is_null() {
+        let worked = unsafe {
+            gradcam_operator_call(
+                self.handle.as_ptr(),
+                slots.as_ptr(),
+                (&raw mut outputs).cast(),
+                take,
+            )
+        };
+        if worked == 0 {
             return Err(self.failed(error_text()));
         }
-        // SAFETY: a new tensor on the heap, whose ownership passes to tch.
-        Ok(unsafe { Tensor::from_ptr(output) })
+        Ok(outputs)
     }
 
     fn failed(&self, message: String) -> DispatchError {
@@ -150,21 +176,35 @@ impl Drop for Operator {
 }
 
 impl Boxed {
-    fn new(argument: &Argument<'_>) -> Self {
+    fn new(argument: &Argument<'_>) -> Result<Self, String> {
+        let count = |length: usize| c_int::try_from(length).map_err(|_| "a list is too long");
         // SAFETY: each constructor copies what it is given.
-        Self(unsafe {
+        Ok(Self(unsafe {
             match argument {
                 Argument::Tensor(tensor) => gradcam_value_tensor(tensor.as_ptr()),
                 Argument::None => gradcam_value_none(),
                 Argument::Int(value) => gradcam_value_int(*value),
                 Argument::Float(value) => gradcam_value_float(*value),
                 Argument::Bool(value) => gradcam_value_bool(c_int::from(*value)),
-                Argument::Ints(values) => gradcam_value_ints(
-                    values.as_ptr(),
-                    c_int::try_from(values.len()).unwrap_or(c_int::MAX),
-                ),
+                Argument::Str(text) => {
+                    let text = CString::new(*text).map_err(|_| "a text has a zero byte")?;
+                    gradcam_value_string(text.as_ptr())
+                }
+                Argument::Ints(values) => gradcam_value_ints(values.as_ptr(), count(values.len())?),
+                Argument::Floats(values) => {
+                    gradcam_value_floats(values.as_ptr(), count(values.len())?)
+                }
+                Argument::Tensors(tensors) => {
+                    let pointers: Vec<*mut C_tensor> = tensors
+                        .iter()
+                        .map(|tensor| {
+                            tensor.map_or(null_mut(), |tensor| tensor.as_ptr().cast_mut())
+                        })
+                        .collect();
+                    gradcam_value_tensors(pointers.as_ptr(), count(pointers.len())?)
+                }
             }
-        })
+        }))
     }
 }
 
@@ -201,7 +241,7 @@ mod tests {
         let sum = add
             .call(&[(0, Argument::Tensor(&one)), (1, Argument::Tensor(&one))])
             .unwrap();
-        assert_eq!(Vec::<f32>::try_from(sum).unwrap(), [2.0, 4.0]);
+        assert_eq!(Vec::<f32>::try_from(&sum[0]).unwrap(), [2.0, 4.0]);
     }
 
     #[test]
@@ -211,8 +251,54 @@ mod tests {
         let square = multiply
             .call(&[(0, Argument::Tensor(&x)), (1, Argument::Tensor(&x))])
             .unwrap();
-        let gradient = Tensor::run_backward(&[square], &[&x], false, false);
+        let gradient = Tensor::run_backward(&square, &[&x], false, false);
         assert_eq!(Vec::<f32>::try_from(&gradient[0]).unwrap(), [6.0]);
+    }
+
+    #[test]
+    fn every_tensor_of_a_list_comes_out_and_lists_with_gaps_go_in() {
+        let x = Tensor::from_slice(&[1.0_f32, 2.0, 3.0, 4.0]);
+        let chunk = Operator::find("aten::chunk", "").unwrap();
+        let parts = chunk
+            .call(&[(0, Argument::Tensor(&x)), (1, Argument::Int(2))])
+            .unwrap();
+        assert_eq!(Vec::<f32>::try_from(&parts[1]).unwrap(), [3.0, 4.0]);
+        let cat = Operator::find("aten::cat", "").unwrap();
+        let both = vec![Some(&parts[1]), Some(&parts[0])];
+        let turned = cat.call(&[(0, Argument::Tensors(both))]).unwrap();
+        assert_eq!(
+            Vec::<f32>::try_from(&turned[0]).unwrap(),
+            [3.0, 4.0, 1.0, 2.0]
+        );
+        let index = Operator::find("aten::index", "Tensor").unwrap();
+        let (grid, place) = (x.view([2, 2]), Tensor::from_slice(&[1_i64]));
+        let column = index
+            .call(&[
+                (0, Argument::Tensor(&grid)),
+                (1, Argument::Tensors(vec![None, Some(&place)])),
+            ])
+            .unwrap();
+        assert_eq!(
+            Vec::<f32>::try_from(&column[0].view([-1])).unwrap(),
+            [2.0, 4.0]
+        );
+    }
+
+    #[test]
+    fn a_number_stands_for_a_tensor_without_changing_the_kind_of_the_result() {
+        let multiply = Operator::find("aten::mul", "Tensor").unwrap();
+        let half = Tensor::from_slice(&[2.0_f32]).to_kind(tch::Kind::Half);
+        let product = multiply
+            .call(&[(0, Argument::Tensor(&half)), (1, Argument::Float(0.5))])
+            .unwrap();
+        assert_eq!(product[0].kind(), tch::Kind::Half);
+        assert_eq!(product[0].double_value(&[0]), 1.0);
+        let gelu = Operator::find("aten::gelu", "").unwrap();
+        let exact = gelu.call(&[(0, Argument::Tensor(&half))]).unwrap();
+        let tanh = gelu
+            .call(&[(0, Argument::Tensor(&half)), (1, Argument::Str("tanh"))])
+            .unwrap();
+        assert_eq!((exact.len(), tanh.len()), (1, 1));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Graph: the operations of a network in the order they run, whatever the network came from.
 //!
-//! A value is what an operation makes. Constants are values that do not depend on the input: the
-//! weights. A layer is a module of the network as PyTorch users know it, by its dotted name, with
-//! the value that it outputs.
+//! A value is a tensor that an operation makes. Constants are values that do not depend on the
+//! input: the weights, and what is computed from them alone. A layer is a module of the network as
+//! PyTorch users know it, by its dotted name, with the value that it outputs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use tch::{Device, Tensor};
@@ -12,27 +12,48 @@ use tch::{Device, Tensor};
 use super::dispatch::{Argument, DispatchError, Operator};
 
 /// Names a value of a graph.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ValueId(pub usize);
 
 /// What an operation reads.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Operand {
     Value(ValueId),
+    /// A list of tensors, where some may be absent.
+    Values(Vec<Option<ValueId>>),
     None,
+    /// Also a kind, a layout or a memory format, by c10's numbers.
     Int(i64),
     Float(f64),
     Bool(bool),
+    Str(String),
     Ints(Vec<i64>),
+    Floats(Vec<f64>),
 }
 
 /// One operation.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Node {
     pub operator: Rc<Operator>,
     /// Position in the operator's schema, and what is given there.
     pub operands: Vec<(usize, Operand)>,
-    pub output: ValueId,
+    /// All tensors that the operation makes, those of a list one by one.
+    pub outputs: Vec<ValueId>,
+}
+
+/// How a layer's output lies in memory, and where its positions are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapLayout {
+    /// `[batch, channels, height, width]`
+    ChannelsFirst,
+    /// `[batch, height, width, channels]`
+    ChannelsLast,
+    /// `[batch, prefix + height * width, channels]`: class and other tokens, then the grid row by
+    /// row. The grid is a square unless it is known.
+    Tokens {
+        prefix: usize,
+        grid: Option<(usize, usize)>,
+    },
 }
 
 /// A module and the value it outputs.
@@ -40,6 +61,8 @@ pub struct Node {
 pub struct Layer {
     pub name: String,
     pub output: ValueId,
+    /// Told by the shape where it is not known.
+    pub layout: Option<MapLayout>,
 }
 
 /// A network.
@@ -57,45 +80,132 @@ pub struct Graph {
     pub values: usize,
 }
 
+impl Operand {
+    /// The values that it names.
+    pub fn values(&self) -> impl Iterator<Item = ValueId> + '_ {
+        let (one, many) = match self {
+            Self::Value(value) => (Some(*value), &[][..]),
+            Self::Values(values) => (None, values.as_slice()),
+            _ => (None, &[][..]),
+        };
+        one.into_iter().chain(many.iter().flatten().copied())
+    }
+}
+
+impl From<ValueId> for Operand {
+    fn from(value: ValueId) -> Self {
+        Self::Value(value)
+    }
+}
+
+impl From<&[ValueId]> for Operand {
+    fn from(values: &[ValueId]) -> Self {
+        Self::Values(values.iter().copied().map(Some).collect())
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Operand {
+    fn from(operand: Option<T>) -> Self {
+        operand.map_or(Self::None, Into::into)
+    }
+}
+
+impl From<i64> for Operand {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<f64> for Operand {
+    fn from(number: f64) -> Self {
+        Self::Float(number)
+    }
+}
+
+impl From<bool> for Operand {
+    fn from(flag: bool) -> Self {
+        Self::Bool(flag)
+    }
+}
+
+impl From<&str> for Operand {
+    fn from(text: &str) -> Self {
+        Self::Str(text.to_owned())
+    }
+}
+
+impl From<&[i64]> for Operand {
+    fn from(numbers: &[i64]) -> Self {
+        Self::Ints(numbers.to_vec())
+    }
+}
+
+impl<const N: usize> From<[i64; N]> for Operand {
+    fn from(numbers: [i64; N]) -> Self {
+        Self::Ints(numbers.to_vec())
+    }
+}
+
 impl Node {
     /// The values that the node reads.
     pub fn reads(&self) -> impl Iterator<Item = ValueId> + '_ {
         self.operands
             .iter()
-            .filter_map(|(_, operand)| match operand {
-                Operand::Value(value) => Some(*value),
-                _ => None,
-            })
+            .flat_map(|(_, operand)| operand.values())
     }
 
-    /// Runs the operation on the values that it reads.
+    /// What is given for the schema's argument of this name.
+    pub fn operand(&self, argument: &str) -> Option<&Operand> {
+        let position = self.operator.position(argument)?;
+        let found = self.operands.iter().find(|(at, _)| *at == position)?;
+        Some(&found.1)
+    }
+
+    /// Runs the operation on the values that it reads; as many tensors as there are outputs.
     ///
     /// # Errors
     /// When libtorch refuses, or a value is not there.
     pub fn run<'a>(
         &self,
         value: impl Fn(ValueId) -> Option<&'a Tensor>,
-    ) -> Result<Tensor, DispatchError> {
+    ) -> Result<Vec<Tensor>, DispatchError> {
+        let failed = |message: &str| DispatchError {
+            operator: self.operator.name().to_owned(),
+            message: message.to_owned(),
+        };
+        let get = |id: ValueId| value(id).ok_or_else(|| failed("an operand was never computed"));
         let arguments = self
             .operands
             .iter()
             .map(|(position, operand)| {
                 let argument = match operand {
-                    Operand::Value(id) => Argument::Tensor(value(*id)?),
+                    Operand::Value(id) => Argument::Tensor(get(*id)?),
+                    Operand::Values(ids) => Argument::Tensors(
+                        ids.iter()
+                            .map(|id| id.map(get).transpose())
+                            .collect::<Result<_, _>>()?,
+                    ),
                     Operand::None => Argument::None,
                     Operand::Int(number) => Argument::Int(*number),
                     Operand::Float(number) => Argument::Float(*number),
                     Operand::Bool(flag) => Argument::Bool(*flag),
+                    Operand::Str(text) => Argument::Str(text),
                     Operand::Ints(numbers) => Argument::Ints(numbers),
+                    Operand::Floats(numbers) => Argument::Floats(numbers),
                 };
-                Some((*position, argument))
+                Ok((*position, argument))
             })
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| DispatchError {
-                operator: self.operator.name().to_owned(),
-                message: "an operand was never computed".to_owned(),
-            })?;
-        self.operator.call(&arguments)
+            .collect::<Result<Vec<_>, DispatchError>>()?;
+        let outputs = self.operator.call(&arguments)?;
+        if outputs.len() == self.outputs.len() {
+            Ok(outputs)
+        } else {
+            Err(failed(&format!(
+                "it made {} tensors where {} are expected",
+                outputs.len(),
+                self.outputs.len()
+            )))
+        }
     }
 }
 
@@ -114,6 +224,32 @@ impl Graph {
         }
         Ok(())
     }
+
+    /// Computes at once what does not depend on the input, such as position biases looked up in
+    /// their table, and forgets what nobody reads.
+    ///
+    /// # Errors
+    /// When libtorch refuses one of these operations.
+    pub fn fold_constants(&mut self) -> Result<(), DispatchError> {
+        let mut dependent = HashSet::from([self.input]);
+        let mut kept = Vec::with_capacity(self.nodes.len());
+        for node in std::mem::take(&mut self.nodes) {
+            if node.reads().any(|value| dependent.contains(&value)) {
+                dependent.extend(&node.outputs);
+                kept.push(node);
+            } else {
+                let outputs = tch::no_grad(|| node.run(|id| self.constants.get(&id)))?;
+                self.constants
+                    .extend(node.outputs.iter().copied().zip(outputs));
+            }
+        }
+        self.nodes = kept;
+        let read: HashSet<ValueId> = self.nodes.iter().flat_map(Node::reads).collect();
+        self.constants.retain(|value, _| read.contains(value));
+        self.layers
+            .retain(|layer| dependent.contains(&layer.output));
+        Ok(())
+    }
 }
 
 /// Builds a graph, operation by operation.
@@ -122,7 +258,7 @@ pub struct Builder {
     nodes: Vec<Node>,
     constants: HashMap<ValueId, Tensor>,
     layers: Vec<Layer>,
-    operators: HashMap<&'static str, Rc<Operator>>,
+    operators: HashMap<String, Rc<Operator>>,
     values: usize,
     input: ValueId,
 }
@@ -146,31 +282,43 @@ impl Builder {
         self.input
     }
 
-    /// A weight.
+    /// A tensor that does not depend on the input.
     pub fn constant(&mut self, tensor: Tensor) -> ValueId {
         let id = self.fresh();
         self.constants.insert(id, tensor);
         id
     }
 
-    /// Adds an operation. `name` is the operator with its overload after a dot, without `aten::`:
-    /// `"conv2d"`, `"add.Tensor"`. Operands are given by the schema's argument names.
+    /// A constant whose tensor comes later, into [`Graph::constants`].
+    pub fn promise(&mut self) -> ValueId {
+        self.fresh()
+    }
+
+    /// Adds an operation that makes one tensor. `name` is the operator with its overload after a
+    /// dot, without `aten::`: `"conv2d"`, `"add.Tensor"`. Operands are given by the schema's
+    /// argument names.
     ///
     /// # Errors
     /// When libtorch has no such operator or the operator no such argument.
     pub fn call(
         &mut self,
-        name: &'static str,
+        name: &str,
         operands: &[(&str, Operand)],
     ) -> Result<ValueId, DispatchError> {
-        let operator = if let Some(known) = self.operators.get(name) {
-            Rc::clone(known)
-        } else {
-            let (base, overload) = name.split_once('.').unwrap_or((name, ""));
-            let found = Rc::new(Operator::find(&format!("aten::{base}"), overload)?);
-            self.operators.insert(name, Rc::clone(&found));
-            found
-        };
+        Ok(self.call_many(name, operands, 1)?[0])
+    }
+
+    /// Adds an operation that makes this many tensors.
+    ///
+    /// # Errors
+    /// As [`Builder::call`].
+    pub fn call_many(
+        &mut self,
+        name: &str,
+        operands: &[(&str, Operand)],
+        count: usize,
+    ) -> Result<Vec<ValueId>, DispatchError> {
+        let operator = self.operator(name)?;
         let operands = operands
             .iter()
             .map(|(argument, operand)| {
@@ -181,20 +329,35 @@ impl Builder {
                 Ok((position, operand.clone()))
             })
             .collect::<Result<_, _>>()?;
-        let output = self.fresh();
+        let outputs: Vec<ValueId> = (0..count).map(|_| self.fresh()).collect();
         self.nodes.push(Node {
             operator,
             operands,
-            output,
+            outputs: outputs.clone(),
         });
-        Ok(output)
+        Ok(outputs)
+    }
+
+    /// The operator of this name, looked up once.
+    ///
+    /// # Errors
+    /// When libtorch has no such operator.
+    pub fn operator(&mut self, name: &str) -> Result<Rc<Operator>, DispatchError> {
+        if let Some(known) = self.operators.get(name) {
+            return Ok(Rc::clone(known));
+        }
+        let (base, overload) = name.split_once('.').unwrap_or((name, ""));
+        let found = Rc::new(Operator::find(&format!("aten::{base}"), overload)?);
+        self.operators.insert(name.to_owned(), Rc::clone(&found));
+        Ok(found)
     }
 
     /// Says that a module of this name outputs this value.
-    pub fn layer(&mut self, name: impl Into<String>, output: ValueId) {
+    pub fn layer(&mut self, name: impl Into<String>, output: ValueId, layout: Option<MapLayout>) {
         self.layers.push(Layer {
             name: name.into(),
             output,
+            layout,
         });
     }
 

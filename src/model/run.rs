@@ -6,13 +6,13 @@
 //! backward pass through the suffix. Where the suffix is global average pooling and one linear
 //! layer, the gradient is a row of that layer's weight, and there is no backward pass at all.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use tch::{Kind, Tensor};
 
 use super::ClassIndex;
 use super::dispatch::DispatchError;
-use super::graph::{Graph, Node, Operand, ValueId};
+use super::graph::{Graph, Layer, MapLayout, Node, Operand, ValueId};
 
 /// Why a network did not run.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum RunError {
     #[error("the output has shape {0:?}; a classifier's has one row of logits for each image")]
     NotAClassifier(Vec<i64>),
     #[error(
-        "layer {layer} outputs shape {shape:?}, which has no positions to show; choose a layer with a map of [1, channels, height, width]"
+        "layer {layer} outputs shape {shape:?}, which has no positions to show; `gradcam layers` lists the layers that have"
     )]
     NoMap { layer: String, shape: Vec<i64> },
     #[error("class {class} is out of range; the model has {classes} classes, 0 to {}", classes - 1)]
@@ -36,8 +36,7 @@ pub enum RunError {
 /// The order of work for one target layer.
 #[derive(Debug)]
 pub struct Plan {
-    layer: String,
-    tap: ValueId,
+    layer: Layer,
     prefix: Steps,
     suffix: Steps,
     /// The linear layer's weight, where only global average pooling stands before it.
@@ -55,8 +54,9 @@ struct Steps {
 #[derive(Debug)]
 pub struct Pass {
     layer: String,
-    /// Output of the target layer, `[1, channels, height, width]`; the leaf of the suffix.
+    /// Output of the target layer as it is; the leaf of the suffix.
     activations: Tensor,
+    map: Map,
     /// `[1, classes]`, with the suffix's graph behind it unless `pooled_head` is there.
     scores: Tensor,
     logits: Vec<f32>,
@@ -64,24 +64,93 @@ pub struct Pass {
     bytes: usize,
 }
 
+/// Where a layer's output has its positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Map {
+    layout: MapLayout,
+    pub channels: i64,
+    pub height: i64,
+    pub width: i64,
+}
+
+impl Map {
+    /// The map in an output of this shape, if it has one: two positions at least.
+    pub fn of(layer: &Layer, shape: &[i64]) -> Option<Self> {
+        let layout = layer.layout.or_else(|| Self::likely(shape))?;
+        let (channels, height, width) = match (layout, shape) {
+            (MapLayout::ChannelsFirst, &[1, channels, height, width])
+            | (MapLayout::ChannelsLast, &[1, height, width, channels]) => (channels, height, width),
+            (MapLayout::Tokens { prefix, grid }, &[1, tokens, channels]) => {
+                let positions = tokens - i64::try_from(prefix).ok()?;
+                let (height, width) = match grid {
+                    Some((height, width)) => (height as i64, width as i64),
+                    None => (root(positions), root(positions)),
+                };
+                (height * width == positions).then_some((channels, height, width))?
+            }
+            _ => return None,
+        };
+        (height * width > 1).then_some(Self {
+            layout,
+            channels,
+            height,
+            width,
+        })
+    }
+
+    /// What an output of this shape most likely is. Of four axes the channels come last where the
+    /// two in the middle are equal and fewer; of three, the tokens beyond a square come first.
+    fn likely(shape: &[i64]) -> Option<MapLayout> {
+        match *shape {
+            [_, a, b, c] if a == b && c > a => Some(MapLayout::ChannelsLast),
+            [_, _, _, _] => Some(MapLayout::ChannelsFirst),
+            [_, tokens, _] if tokens > 3 => {
+                let prefix = usize::try_from(tokens - root(tokens).pow(2)).ok()?;
+                Some(MapLayout::Tokens { prefix, grid: None })
+            }
+            _ => None,
+        }
+    }
+
+    /// `[channels, height, width]` of a tensor that lies as the layer's output.
+    fn view(&self, tensor: &Tensor) -> Result<Tensor, tch::TchError> {
+        let tensor = tensor.f_squeeze_dim(0)?;
+        match self.layout {
+            MapLayout::ChannelsFirst => Ok(tensor),
+            MapLayout::ChannelsLast => tensor.f_permute([2, 0, 1]),
+            MapLayout::Tokens { prefix, .. } => tensor
+                .f_narrow(0, prefix as i64, self.height * self.width)?
+                .f_permute([1, 0])?
+                .f_reshape([self.channels, self.height, self.width]),
+        }
+    }
+}
+
+/// The whole part of a square root.
+fn root(number: i64) -> i64 {
+    number.max(0).isqrt()
+}
+
 impl Plan {
     /// Splits a graph at a layer.
     ///
     /// # Errors
     /// When the output does not depend on the layer.
-    pub fn new(graph: &Graph, layer: &str, tap: ValueId) -> Result<Self, RunError> {
+    pub fn new(graph: &Graph, layer: &Layer) -> Result<Self, RunError> {
+        let tap = layer.output;
         let mut dependent = HashSet::from([tap]);
         let (mut before, mut suffix) = (Vec::new(), Vec::new());
         for (index, node) in graph.nodes.iter().enumerate() {
-            if node.output != tap && node.reads().any(|value| dependent.contains(&value)) {
-                dependent.insert(node.output);
+            if !node.outputs.contains(&tap) && node.reads().any(|value| dependent.contains(&value))
+            {
+                dependent.extend(&node.outputs);
                 suffix.push(index);
             } else {
                 before.push(index);
             }
         }
         if !dependent.contains(&graph.output) {
-            return Err(RunError::NoPath(layer.to_owned()));
+            return Err(RunError::NoPath(layer.name.clone()));
         }
         let reads = |nodes: &[usize]| -> HashSet<ValueId> {
             nodes
@@ -96,17 +165,16 @@ impl Plan {
         let mut prefix: Vec<usize> = Vec::new();
         for &index in before.iter().rev() {
             let node = &graph.nodes[index];
-            if needed.contains(&node.output) {
+            if node.outputs.iter().any(|output| needed.contains(output)) {
                 needed.extend(node.reads());
                 prefix.push(index);
             }
         }
         prefix.reverse();
-        let pooled_head = pooled_head(graph, tap, &suffix);
+        let pooled_head = pooled_head(graph, layer, &suffix);
         let end = HashSet::from([graph.output]);
         Ok(Self {
-            layer: layer.to_owned(),
-            tap,
+            layer: layer.clone(),
             prefix: Steps::new(graph, prefix, &kept),
             suffix: Steps::new(graph, suffix, &end),
             pooled_head,
@@ -122,16 +190,14 @@ impl Plan {
             std::iter::repeat_with(|| None).take(graph.values).collect();
         values[graph.input.0] = Some(input.shallow_clone());
         tch::no_grad(|| self.prefix.run(graph, &mut values))?;
-        let tapped = values[self.tap.0]
-            .take()
-            .ok_or_else(|| RunError::NoPath(self.layer.clone()))?;
+        let no_path = || RunError::NoPath(self.layer.name.clone());
+        let tap = self.layer.output;
+        let tapped = values[tap.0].take().ok_or_else(no_path)?;
         let shape = tapped.size();
-        if shape.len() != 4 || shape[2] * shape[3] < 2 {
-            return Err(RunError::NoMap {
-                layer: self.layer.clone(),
-                shape,
-            });
-        }
+        let map = Map::of(&self.layer, &shape).ok_or_else(|| RunError::NoMap {
+            layer: self.layer.name.clone(),
+            shape,
+        })?;
         let pooled_head = self
             .pooled_head
             .and_then(|id| graph.constants.get(&id))
@@ -139,11 +205,9 @@ impl Plan {
         let activations = tapped
             .f_detach()?
             .f_set_requires_grad(pooled_head.is_none())?;
-        values[self.tap.0] = Some(activations.shallow_clone());
+        values[tap.0] = Some(activations.shallow_clone());
         self.suffix.run(graph, &mut values)?;
-        let scores = values[graph.output.0]
-            .take()
-            .ok_or_else(|| RunError::NoPath(self.layer.clone()))?;
+        let scores = values[graph.output.0].take().ok_or_else(no_path)?;
         let &[1, _] = scores.size().as_slice() else {
             return Err(RunError::NotAClassifier(scores.size()));
         };
@@ -159,8 +223,9 @@ impl Plan {
                 1 + self.suffix.nodes.len()
             };
         Ok(Pass {
-            layer: self.layer.clone(),
+            layer: self.layer.name.clone(),
             activations,
+            map,
             scores,
             logits,
             pooled_head,
@@ -178,7 +243,7 @@ impl Steps {
             .map(|&index| {
                 let node: &Node = &graph.nodes[index];
                 node.reads()
-                    .chain([node.output])
+                    .chain(node.outputs.iter().copied())
                     .filter(|value| !graph.constants.contains_key(value) && seen.insert(*value))
                     .collect()
             })
@@ -188,11 +253,24 @@ impl Steps {
     }
 
     fn run(&self, graph: &Graph, values: &mut [Option<Tensor>]) -> Result<(), RunError> {
+        self.run_and(graph, values, |_, _| {})
+    }
+
+    /// Runs the nodes and shows each value to `seen` when it is made.
+    fn run_and(
+        &self,
+        graph: &Graph,
+        values: &mut [Option<Tensor>],
+        mut seen: impl FnMut(ValueId, &Tensor),
+    ) -> Result<(), RunError> {
         for (&index, spent) in self.nodes.iter().zip(&self.spent) {
             let node = &graph.nodes[index];
-            let output =
+            let outputs =
                 node.run(|id| graph.constants.get(&id).or_else(|| values[id.0].as_ref()))?;
-            values[node.output.0] = Some(output);
+            for (id, output) in node.outputs.iter().zip(outputs) {
+                seen(*id, &output);
+                values[id.0] = Some(output);
+            }
             for value in spent {
                 values[value.0] = None;
             }
@@ -217,7 +295,7 @@ impl Pass {
     /// # Errors
     /// When libtorch refuses.
     pub fn activations(&self) -> Result<Tensor, RunError> {
-        Ok(self.activations.f_detach()?.f_squeeze_dim(0)?)
+        Ok(self.map.view(&self.activations.f_detach()?)?)
     }
 
     /// Gradient of a class's logit with respect to the activations, `[channels, height, width]`.
@@ -229,20 +307,25 @@ impl Pass {
         let row = self.row(class)?;
         if let Some(weight) = &self.pooled_head {
             // d logit / d A_k(x, y) = weight[class, k] / (height * width), the same everywhere.
-            let shape = self.activations.size();
-            let channels = weight
+            let Map {
+                channels,
+                height,
+                width,
+                ..
+            } = self.map;
+            let weights = weight
                 .f_select(0, row)?
-                .f_div_scalar((shape[2] * shape[3]) as f64)?;
-            return Ok(channels
+                .f_div_scalar((height * width) as f64)?;
+            return Ok(weights
                 .f_view([-1, 1, 1])?
-                .f_expand([shape[1], shape[2], shape[3]], false)?);
+                .f_expand([channels, height, width], false)?);
         }
         let score = self.scores.f_select(1, row)?;
         let gradients = Tensor::f_run_backward(&[score], &[&self.activations], true, false)?;
         let gradient = gradients
             .first()
             .ok_or_else(|| RunError::NoPath(self.layer.clone()))?;
-        Ok(gradient.f_squeeze_dim(0)?)
+        Ok(self.map.view(gradient)?)
     }
 
     /// About how much memory the pass holds.
@@ -264,27 +347,64 @@ impl Pass {
     }
 }
 
-/// The weight of the linear layer, where the suffix is exactly global average pooling, flattening
-/// and that layer.
-fn pooled_head(graph: &Graph, tap: ValueId, suffix: &[usize]) -> Option<ValueId> {
-    let &[pool, flatten, linear] = suffix else {
+/// Shapes of what the layers output for an input, by value; one forward pass, nothing is kept.
+///
+/// # Errors
+/// When libtorch refuses.
+pub fn shapes(graph: &Graph, input: &Tensor) -> Result<HashMap<ValueId, Vec<i64>>, RunError> {
+    let steps = Steps::new(graph, (0..graph.nodes.len()).collect(), &HashSet::new());
+    let mut values: Vec<Option<Tensor>> =
+        std::iter::repeat_with(|| None).take(graph.values).collect();
+    values[graph.input.0] = Some(input.shallow_clone());
+    let mut shapes = HashMap::new();
+    tch::no_grad(|| {
+        steps.run_and(graph, &mut values, |id, output| {
+            shapes.insert(id, output.size());
+        })
+    })?;
+    Ok(shapes)
+}
+
+/// The weight of the linear layer, where the suffix is global average pooling, that layer, and
+/// between them nothing that changes numbers.
+fn pooled_head(graph: &Graph, layer: &Layer, suffix: &[usize]) -> Option<ValueId> {
+    let nodes: Vec<&Node> = suffix.iter().map(|&index| &graph.nodes[index]).collect();
+    let (&[pool, ref between @ ..], linear) =
+        (&nodes[..nodes.len().checked_sub(1)?], nodes.last()?)
+    else {
         return None;
     };
-    let [pool, flatten, linear] = [pool, flatten, linear].map(|index| &graph.nodes[index]);
-    let names = [pool, flatten, linear].map(|node| node.operator.name());
-    let chained = pool.reads().eq([tap])
-        && flatten.reads().eq([pool.output])
-        && linear.reads().next() == Some(flatten.output)
-        && linear.output == graph.output;
-    let to_one = pool
-        .operands
-        .iter()
-        .any(|(_, operand)| matches!(operand, Operand::Ints(size) if size == &[1, 1]));
-    if names != ["aten::adaptive_avg_pool2d", "aten::flatten", "aten::linear"]
-        || !chained
-        || !to_one
-    {
-        return None;
+    let chained = nodes
+        .windows(2)
+        .all(|pair| pair[1].reads().next() == pair[0].outputs.first().copied());
+    let pools_the_layer = pool.reads().eq([layer.output]);
+    let makes_the_output = linear.outputs == [graph.output];
+    let idle = between.iter().all(|node| {
+        matches!(
+            node.operator.name(),
+            "aten::flatten" | "aten::squeeze" | "aten::dropout" | "aten::view" | "aten::reshape"
+        )
+    });
+    let linear_last = linear.operator.name() == "aten::linear";
+    (chained
+        && pools_the_layer
+        && makes_the_output
+        && idle
+        && linear_last
+        && averages_all(pool, layer))
+    .then(|| linear.reads().nth(1))
+    .flatten()
+}
+
+/// Whether a node is the mean over all positions of a layer.
+fn averages_all(node: &Node, layer: &Layer) -> bool {
+    let over = |axes: [i64; 2], from_end: [i64; 2]| matches!(node.operand("dim"), Some(Operand::Ints(given)) if given == &axes || given == &from_end);
+    match (node.operator.name(), layer.layout) {
+        ("aten::adaptive_avg_pool2d", None | Some(MapLayout::ChannelsFirst)) => {
+            matches!(node.operand("output_size"), Some(Operand::Ints(size)) if size == &[1, 1])
+        }
+        ("aten::mean", Some(MapLayout::ChannelsFirst)) => over([2, 3], [-2, -1]),
+        ("aten::mean", Some(MapLayout::ChannelsLast)) => over([1, 2], [-3, -2]),
+        _ => false,
     }
-    linear.reads().nth(1)
 }

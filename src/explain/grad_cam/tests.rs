@@ -138,9 +138,10 @@ fn the_map_of_captums_example_is_captums() {
     let output = builder
         .call("relu", &[("self", Operand::Value(scores))])
         .unwrap();
+    builder.layer("conv1", convolved, None);
     let graph = builder.finish(output);
 
-    let plan = Plan::new(&graph, "conv1", convolved).unwrap();
+    let plan = Plan::new(&graph, graph.layer("conv1").unwrap()).unwrap();
     let image = Tensor::arange(16, (Kind::Float, Device::Cpu)).view([1, 1, 4, 4]);
     let pass = plan.run(&graph, &image).unwrap();
     let raw = map(

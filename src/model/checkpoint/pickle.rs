@@ -9,7 +9,7 @@ use std::path::Path;
 use pytorch_reader::{DType, PytorchReader, Tensor as Stored};
 use tch::{Kind, Tensor};
 
-use super::CheckpointError;
+use super::{CheckpointError, Store};
 
 #[derive(Debug)]
 pub(super) struct Archive {
@@ -43,15 +43,18 @@ impl Archive {
             tensors,
         })
     }
+}
 
-    pub(super) fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
-        self.tensors
+impl Store for Archive {
+    fn shapes(&self) -> Result<BTreeMap<String, Vec<usize>>, CheckpointError> {
+        Ok(self
+            .tensors
             .iter()
             .map(|(name, tensor)| (name.clone(), tensor.shape().to_vec()))
-            .collect()
+            .collect())
     }
 
-    pub(super) fn read(&self, key: &str) -> Result<Tensor, CheckpointError> {
+    fn read(&self, key: &str) -> Result<Tensor, CheckpointError> {
         let damaged = |reason: String| CheckpointError::Damaged {
             file: self.file.clone(),
             reason,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use safetensors::{Dtype, SafeTensors};
 use tch::{Kind, Tensor};
 
-use super::CheckpointError;
+use super::{CheckpointError, Store};
 
 /// A whole file in memory.
 #[derive(Debug)]
@@ -43,7 +43,20 @@ impl Archive {
         &self.metadata
     }
 
-    pub(super) fn shapes(&self) -> Result<BTreeMap<String, Vec<usize>>, CheckpointError> {
+    fn open(&self) -> Result<SafeTensors<'_>, CheckpointError> {
+        SafeTensors::deserialize(&self.bytes).map_err(|error| self.damaged(error.to_string()))
+    }
+
+    fn damaged(&self, reason: String) -> CheckpointError {
+        CheckpointError::Damaged {
+            file: self.file.clone(),
+            reason,
+        }
+    }
+}
+
+impl Store for Archive {
+    fn shapes(&self) -> Result<BTreeMap<String, Vec<usize>>, CheckpointError> {
         Ok(self
             .open()?
             .iter()
@@ -51,7 +64,7 @@ impl Archive {
             .collect())
     }
 
-    pub(super) fn read(&self, key: &str) -> Result<Tensor, CheckpointError> {
+    fn read(&self, key: &str) -> Result<Tensor, CheckpointError> {
         let archive = self.open()?;
         let view = archive
             .tensor(key)
@@ -68,16 +81,5 @@ impl Archive {
             }
         };
         super::tensor(&self.file, key, view.data(), view.shape(), kind)
-    }
-
-    fn open(&self) -> Result<SafeTensors<'_>, CheckpointError> {
-        SafeTensors::deserialize(&self.bytes).map_err(|error| self.damaged(error.to_string()))
-    }
-
-    fn damaged(&self, reason: String) -> CheckpointError {
-        CheckpointError::Damaged {
-            file: self.file.clone(),
-            reason,
-        }
     }
 }

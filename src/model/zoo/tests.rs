@@ -6,6 +6,7 @@ use safetensors::tensor::TensorView;
 
 use super::*;
 use crate::model::checkpoint::ModelSource;
+use crate::model::recipe::Recipe;
 
 /// A layer's weights by name, with their shape.
 pub(crate) type Shapes = BTreeMap<String, Vec<usize>>;
@@ -168,7 +169,7 @@ fn built(shapes: &Shapes) -> Result<Network, FamilyError> {
     // Only names and shapes count here.
     let zeros = |_: &str, _, shape: &[usize]| vec![0; shape.iter().product::<usize>() * 4];
     let path = written(shapes, folder.path(), zeros);
-    build(&Checkpoint::open(&ModelSource::File(path)).unwrap())
+    build(&Checkpoint::open(&ModelSource::File(path)).unwrap(), None)
 }
 
 fn renamed(shapes: Shapes, name: impl Fn(&str) -> String) -> Shapes {
@@ -206,8 +207,8 @@ fn families_are_recognised_by_shapes_with_any_number_of_classes() {
     ] {
         let network = built(&shapes).unwrap();
         assert_eq!(
-            (network.family.as_str(), network.classes, network.input_side),
-            (family, classes, side)
+            (network.family.as_str(), network.classes, network.recipe),
+            (family, classes, Recipe::convention(side))
         );
     }
 }
@@ -261,7 +262,7 @@ fn what_does_not_fit_is_named_key_by_key_with_what_to_try() {
         ),
         (
             reshaped,
-            "1 key of another shape: layer3.0.conv2.weight (has [16, 16, 1, 1], needs [16, 16, 3, 3])",
+            "1 key of another shape: layer3.0.conv2.weight (has [16, 16, 1, 1], needs [any, 16, 3, 3])",
             "check that it is this family",
         ),
         (
@@ -280,18 +281,19 @@ fn what_does_not_fit_is_named_key_by_key_with_what_to_try() {
 }
 
 #[test]
-fn a_network_of_another_family_is_named_where_it_can_be() {
+fn a_network_of_no_known_family_is_told_by_its_first_keys_and_sent_to_torch_export() {
     let shapes = Shapes::from([
-        (
-            "features.denseblock1.denselayer1.norm1.weight".to_owned(),
-            vec![64],
-        ),
+        ("encoder.weight".to_owned(), vec![64]),
         ("classifier.weight".to_owned(), vec![2, 64]),
     ]);
     let error = built(&shapes).unwrap_err().to_string();
-    assert!(error.contains("the 2 keys of the checkpoint do not look like a family that gradcam knows (ResNet), but like DenseNet"), "{error}");
     assert!(
-        error.contains("its first keys are classifier.weight, features.denseblock1"),
+        error.contains("the 2 keys of the checkpoint do not look like a family"),
         "{error}"
     );
+    assert!(
+        error.contains("its first keys are classifier.weight, encoder.weight"),
+        "{error}"
+    );
+    assert!(error.contains("torch.export"), "{error}");
 }

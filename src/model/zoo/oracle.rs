@@ -1,0 +1,338 @@
+//! The oracle: what PyTorch computes for every network of every family, with the same weights.
+//!
+//! `tests/golden/families.py` builds the networks, fills them with numbers that any libtorch makes
+//! again, runs them, and writes what it saw to `tests/golden/families/*.json.gz`; its docstring is
+//! the contract that [`Filled`] keeps. The tests build the same networks from nothing but the names
+//! and shapes of their weights.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use flate2::read::GzDecoder;
+use serde::Deserialize;
+use tch::{Device, Kind, Tensor};
+
+use super::build;
+use crate::model::ClassIndex;
+use crate::model::checkpoint::{Card, Checkpoint, CheckpointError, Store};
+use crate::model::graph::Graph;
+use crate::model::run::{Plan, shapes};
+
+/// Largest difference of a number, where the numbers of its kind are about 1.
+const TOLERANCE: f64 = 1e-4;
+
+/// libtorch's generator of random numbers is one for all threads, and the largest networks fill the
+/// memory: one network at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// One network as PyTorch has it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) name: String,
+    keys: Vec<Key>,
+    input: [i64; 2],
+    gain: f64,
+    classes: usize,
+    #[serde(default)]
+    settings: BTreeMap<String, serde_json::Value>,
+    logits: Logits,
+    layers: Vec<LayerRecord>,
+    cam: Cam,
+}
+
+/// Name and shape; a kind as third part where it is not float32.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Key {
+    Float(String, Vec<usize>),
+    Other(String, Vec<usize>, String),
+}
+
+#[derive(Debug, Deserialize)]
+struct Logits {
+    first: Vec<f64>,
+    sum_abs: f64,
+}
+
+#[derive(Debug, Deserialize)]
+struct LayerRecord {
+    name: String,
+    shape: Vec<i64>,
+    mean_abs: f64,
+    sample: Vec<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Cam {
+    layer: String,
+    class: usize,
+    grid: [usize; 2],
+    raw: Vec<f64>,
+}
+
+/// The weights of a record, made when they are read.
+#[derive(Debug)]
+struct Filled {
+    gain: f64,
+    weights: BTreeMap<String, (i64, Vec<usize>)>,
+}
+
+/// How far a network is from PyTorch's.
+#[derive(Debug)]
+pub(crate) struct Difference {
+    pub(crate) logits: f64,
+    pub(crate) map: f64,
+    pub(crate) layer: String,
+}
+
+/// All records of a family's file.
+pub(crate) fn records(family: &str) -> Vec<Record> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(format!("tests/golden/families/{family}.json.gz"));
+    let mut text = String::new();
+    GzDecoder::new(std::fs::File::open(path).unwrap())
+        .read_to_string(&mut text)
+        .unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Every network of the family is recognised, and its logits, layers and map equal PyTorch's.
+/// `GRADCAM_ONLY` limits the records to those whose name has it.
+pub(crate) fn all_match(family: &str) {
+    let only = std::env::var("GRADCAM_ONLY").unwrap_or_default();
+    let mut failures = Vec::new();
+    let mut compared = 0;
+    for record in records(family)
+        .iter()
+        .filter(|record| record.name.contains(&only))
+    {
+        match record.compare() {
+            Ok(_) => compared += 1,
+            Err(failure) => failures.push(format!("{}: {failure}", record.name)),
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{compared} match; these do not:\n{}",
+        failures.join("\n")
+    );
+    assert!(
+        compared > 0,
+        "no record of {family} has {only:?} in its name"
+    );
+}
+
+impl Record {
+    fn checkpoint(&self) -> Checkpoint {
+        let mut weights = BTreeMap::new();
+        let mut number = 0;
+        for key in &self.keys {
+            match key {
+                Key::Float(name, shape) => {
+                    weights.insert(name.clone(), (number, shape.clone()));
+                    number += 1;
+                }
+                // A whole number buffer; the network computes it again.
+                Key::Other(name, shape, _) => {
+                    weights.insert(name.clone(), (-1, shape.clone()));
+                }
+            }
+        }
+        let store = Filled {
+            gain: self.gain,
+            weights,
+        };
+        let card = Card {
+            settings: self.settings.clone(),
+            ..Card::default()
+        };
+        Checkpoint::of(self.name.clone(), String::new(), card, store).unwrap()
+    }
+
+    /// # Errors
+    /// What differs first, in words.
+    pub(crate) fn compare(&self) -> Result<Difference, String> {
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let checkpoint = self.checkpoint();
+        let network = build(
+            &checkpoint,
+            Some((self.input[0] as usize, self.input[1] as usize)),
+        )
+        .map_err(|error| error.to_string())?;
+        if network.classes != self.classes {
+            return Err(format!("{} classes, not {}", network.classes, self.classes));
+        }
+        let default = network.target_layer.clone();
+        if default != self.cam.layer {
+            return Err(format!(
+                "the default layer is {default}, not {}",
+                self.cam.layer
+            ));
+        }
+        let graph = network
+            .into_graph(&checkpoint)
+            .map_err(|error| error.to_string())?;
+        tch::manual_seed(7);
+        let input = Tensor::empty(
+            [1, 3, self.input[0], self.input[1]],
+            (Kind::Float, Device::Cpu),
+        )
+        .uniform_(-2.0, 2.0);
+        self.compare_layers(&graph, &input)?;
+        let layer = graph
+            .layer(&default)
+            .ok_or("the default layer is not in the graph")?;
+        let plan = Plan::new(&graph, layer).map_err(|error| error.to_string())?;
+        let pass = plan
+            .run(&graph, &input)
+            .map_err(|error| error.to_string())?;
+        let logits: Vec<f64> = pass.logits().iter().copied().map(f64::from).collect();
+        let sum_abs: f64 = logits.iter().map(|logit| logit.abs()).sum();
+        let scale = self.logits.sum_abs / self.classes as f64;
+        let logit_difference = difference(&self.logits.first, &logits, scale)
+            .max((sum_abs - self.logits.sum_abs).abs() / self.logits.sum_abs);
+        if logit_difference > TOLERANCE {
+            return Err(format!(
+                "the logits differ by {logit_difference:.2e} of their size"
+            ));
+        }
+        let class = ClassIndex(self.cam.class);
+        let (activations, gradients) = (
+            pass.activations().map_err(|error| error.to_string())?,
+            pass.gradients(class).map_err(|error| error.to_string())?,
+        );
+        let weights = gradients.mean_dim([1_i64, 2].as_slice(), true, Kind::Float);
+        let raw = (activations * weights).sum_dim_intlist(0_i64, false, Kind::Float);
+        let grid: Vec<i64> = self.cam.grid.iter().map(|&side| side as i64).collect();
+        if raw.size() != grid {
+            return Err(format!("the map is {:?}, not {grid:?}", raw.size()));
+        }
+        let raw = numbers(&raw);
+        let size = self
+            .cam
+            .raw
+            .iter()
+            .fold(0.0_f64, |size, value| size.max(value.abs()));
+        let map = difference(&self.cam.raw, &raw, size);
+        if map > TOLERANCE {
+            return Err(format!(
+                "the map of {default} differs by {map:.2e} of its peak"
+            ));
+        }
+        Ok(Difference {
+            logits: logit_difference,
+            map,
+            layer: default,
+        })
+    }
+
+    fn compare_layers(&self, graph: &Graph, input: &Tensor) -> Result<(), String> {
+        let shapes = shapes(graph, input).map_err(|error| error.to_string())?;
+        let wanted: HashMap<&str, &LayerRecord> = self
+            .layers
+            .iter()
+            .map(|layer| (layer.name.as_str(), layer))
+            .collect();
+        for (name, record) in wanted {
+            let layer = graph
+                .layer(name)
+                .ok_or_else(|| format!("there is no layer {name}"))?;
+            let found = shapes
+                .get(&layer.output)
+                .ok_or_else(|| format!("{name} was not run"))?;
+            if *found != record.shape {
+                return Err(format!(
+                    "layer {name} has shape {found:?}, not {:?}",
+                    record.shape
+                ));
+            }
+            let mut values: Vec<Option<Tensor>> = (0..graph.values).map(|_| None).collect();
+            values[graph.input.0] = Some(input.shallow_clone());
+            let output = tch::no_grad(|| {
+                for node in &graph.nodes {
+                    let outputs = node
+                        .run(|id| graph.constants.get(&id).or_else(|| values[id.0].as_ref()))
+                        .map_err(|error| error.to_string())?;
+                    for (id, output) in node.outputs.iter().zip(outputs) {
+                        values[id.0] = Some(output);
+                    }
+                    if let Some(output) = values[layer.output.0].take() {
+                        return Ok(output);
+                    }
+                }
+                Err(format!("{name} was never made"))
+            })?;
+            let flat = numbers(&output);
+            let sample: Vec<f64> = (0..16).map(|i| flat[i * flat.len() / 16]).collect();
+            let off = difference(&record.sample, &sample, record.mean_abs);
+            if off > TOLERANCE {
+                return Err(format!("layer {name} differs by {off:.2e} of its size"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Store for Filled {
+    fn shapes(&self) -> Result<BTreeMap<String, Vec<usize>>, CheckpointError> {
+        Ok(self
+            .weights
+            .iter()
+            .map(|(name, (_, shape))| (name.clone(), shape.clone()))
+            .collect())
+    }
+
+    fn read(&self, key: &str) -> Result<Tensor, CheckpointError> {
+        let (number, shape) = &self.weights[key];
+        assert!(
+            *number >= 0,
+            "{key} is not a weight of floating point numbers"
+        );
+        let size: Vec<i64> = shape.iter().map(|&length| length as i64).collect();
+        tch::manual_seed(1000 + number);
+        let t = Tensor::empty(size.as_slice(), (Kind::Float, Device::Cpu)).uniform_(-1.0, 1.0);
+        let scaled = |t: &Tensor, factor: f64, offset: f64| t * factor + offset;
+        let last = key.rsplit('.').next().unwrap_or(key);
+        Ok(if key.ends_with("logit_scale") {
+            scaled(&t, 1.0, 2.0)
+        } else if last.contains("layer_scale")
+            || last.contains("gamma")
+            || last.starts_with("lambda")
+        {
+            scaled(&t, 0.3, 0.5)
+        } else if key.ends_with("running_var") {
+            scaled(&t.abs(), 0.5, 1.0)
+        } else if shape.len() > 1 && last == "weight" {
+            let fan_in: usize = shape.iter().skip(1).product();
+            scaled(&t, self.gain * (3.0 / fan_in as f64).sqrt(), 0.0)
+        } else if shape.len() <= 1 && last == "weight" {
+            scaled(&t, 0.3, 1.0)
+        } else {
+            scaled(&t, 0.3, 0.0)
+        })
+    }
+}
+
+fn numbers(tensor: &Tensor) -> Vec<f64> {
+    Vec::try_from(tensor.to_kind(Kind::Double).contiguous().view([-1])).unwrap()
+}
+
+/// The largest difference, in parts of `size`; infinite where lengths differ or a number is none.
+fn difference(expected: &[f64], found: &[f64], size: f64) -> f64 {
+    if found.len() < expected.len() {
+        return f64::INFINITY;
+    }
+    expected
+        .iter()
+        .zip(found)
+        .map(|(a, b)| (a - b).abs() / size.max(1e-6))
+        .fold(0.0, |worst, next| {
+            if next.is_nan() {
+                f64::INFINITY
+            } else {
+                worst.max(next)
+            }
+        })
+}
