@@ -5,6 +5,8 @@ pub mod device;
 pub mod dispatch;
 pub mod graph;
 pub mod labels;
+pub mod mapped;
+pub mod program;
 pub mod recipe;
 pub mod run;
 pub mod zoo;

@@ -81,6 +81,29 @@ const char* gradcam_operator_argument(OperatorHandle* handle, int index) {
   return handle->schema().arguments()[index].name().c_str();
 }
 
+// The first argument that the operator writes to, or -1.
+int gradcam_operator_writes(OperatorHandle* handle) {
+  const auto& arguments = handle->schema().arguments();
+  for (size_t i = 0; i < arguments.size(); i++) {
+    const auto* alias = arguments[i].alias_info();
+    if (alias && alias->isWrite()) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+// The first argument whose storage an output may share without the operator writing to it, or -1.
+int gradcam_operator_views(OperatorHandle* handle) {
+  const auto& schema = handle->schema();
+  for (size_t i = 0; i < schema.arguments().size(); i++) {
+    const auto* alias = schema.arguments()[i].alias_info();
+    if (!alias || alias->isWrite()) continue;
+    for (const auto& output : schema.returns()) {
+      if (output.alias_info()) return static_cast<int>(i);
+    }
+  }
+  return -1;
+}
+
 IValue* gradcam_value_tensor(Tensor* tensor) { return new IValue(*tensor); }
 IValue* gradcam_value_none() { return new IValue(); }
 IValue* gradcam_value_int(int64_t value) { return new IValue(value); }

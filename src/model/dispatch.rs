@@ -30,6 +30,8 @@ unsafe extern "C" {
     fn gradcam_operator_free(handle: *mut Handle);
     fn gradcam_operator_arguments(handle: *mut Handle) -> c_int;
     fn gradcam_operator_argument(handle: *mut Handle, index: c_int) -> *const c_char;
+    fn gradcam_operator_writes(handle: *mut Handle) -> c_int;
+    fn gradcam_operator_views(handle: *mut Handle) -> c_int;
     fn gradcam_operator_call(
         handle: *mut Handle,
         arguments: *const *mut Value,
@@ -78,6 +80,7 @@ pub enum Argument<'a> {
 pub struct Operator {
     handle: NonNull<Handle>,
     name: String,
+    overload: String,
     arguments: Vec<String>,
 }
 
@@ -110,6 +113,7 @@ impl Operator {
         Ok(Self {
             handle,
             name: name.to_owned(),
+            overload: overload.to_owned(),
             arguments,
         })
     }
@@ -118,9 +122,26 @@ impl Operator {
         &self.name
     }
 
+    /// What is after the dot in `add.Tensor`.
+    pub fn overload(&self) -> &str {
+        &self.overload
+    }
+
     /// Where the schema has the argument of this name.
     pub fn position(&self, argument: &str) -> Option<usize> {
         self.arguments.iter().position(|name| name == argument)
+    }
+
+    /// Where the schema has the argument that the operator writes to.
+    pub fn writes(&self) -> Option<usize> {
+        // SAFETY: the handle lives as long as `self`.
+        usize::try_from(unsafe { gradcam_operator_writes(self.handle.as_ptr()) }).ok()
+    }
+
+    /// Where the schema has the argument whose storage an output may share.
+    pub fn views(&self) -> Option<usize> {
+        // SAFETY: the handle lives as long as `self`.
+        usize::try_from(unsafe { gradcam_operator_views(self.handle.as_ptr()) }).ok()
     }
 
     /// Runs the operator. `arguments` are pairs of a position in the schema and a value; the
