@@ -1,4 +1,4 @@
-//! Compiles the C++ side of `model/dispatch.rs` and tells the program where to find libtorch.
+//! Compiles the C++ side of `model/dispatch.rs` and `model/script.rs` and tells the program where to find libtorch.
 //!
 //! `torch-sys` passes the folder with libtorch's libraries as `DEP_TCH_LIBTORCH_LIB`. The headers
 //! lie beside it. The program looks for its libraries first beside an installed binary
@@ -12,7 +12,9 @@ use std::path::Path;
 )]
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=src/model/dispatch.cpp");
+    for file in ["dispatch.cpp", "script.cpp", "guarded.h"] {
+        println!("cargo::rerun-if-changed=src/model/{file}");
+    }
     let Some(lib) = std::env::var_os("DEP_TCH_LIBTORCH_LIB") else {
         println!("cargo::error=torch-sys does not say where libtorch is; run `make setup` first");
         return;
@@ -35,6 +37,6 @@ fn main() {
         .warnings(false)
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
-        .file("src/model/dispatch.cpp")
+        .files(["src/model/dispatch.cpp", "src/model/script.cpp"])
         .compile("gradcam_dispatch");
 }

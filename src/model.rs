@@ -9,6 +9,7 @@ pub mod mapped;
 pub mod program;
 pub mod recipe;
 pub mod run;
+pub mod script;
 pub mod zoo;
 
 use std::path::PathBuf;

@@ -8,25 +8,11 @@
 
 #include <string>
 
+#include "guarded.h"
+
 using at::Tensor;
 using c10::IValue;
 using c10::OperatorHandle;
-
-static thread_local std::string last_error;
-
-// Messages of libtorch end with a trace of C++ frames, which says nothing to a user.
-template <typename F>
-static auto guarded(decltype(std::declval<F>()()) failed, F body) -> decltype(body()) {
-  try {
-    return body();
-  } catch (const std::exception& error) {
-    last_error = error.what();
-    last_error = last_error.substr(0, last_error.find("\nException raised"));
-  } catch (...) {
-    last_error = "an exception of unknown type";
-  }
-  return failed;
-}
 
 // What a caller gives, in the type that the schema asks for. Programs write a number where a tensor
 // is expected (`x * 0.5`), a whole number for a floating point one, one number for a list of them.

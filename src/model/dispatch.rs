@@ -236,14 +236,14 @@ impl Drop for Boxed {
     }
 }
 
-fn error_text() -> String {
+pub(super) fn error_text() -> String {
     // SAFETY: a C string that lives until the next error on this thread.
     unsafe { text(gradcam_error()) }
 }
 
 /// # Safety
 /// `pointer` is a valid C string.
-unsafe fn text(pointer: *const c_char) -> String {
+pub(super) unsafe fn text(pointer: *const c_char) -> String {
     // SAFETY: as the caller promises.
     unsafe { CStr::from_ptr(pointer) }
         .to_string_lossy()
