@@ -43,6 +43,8 @@ pub struct ModelSummary {
     pub layer: String,
     /// The preprocessing in words, one line.
     pub recipe: String,
+    /// Who chose it: "config.json", "your flags". Nothing where it was guessed; `guesses` says how.
+    pub recipe_source: Option<String>,
     /// "cpu", "cuda:0".
     pub device: String,
     /// Why it is not the device one may expect; a GPU that `auto` could not use.
@@ -51,10 +53,24 @@ pub struct ModelSummary {
     pub guesses: Vec<String>,
 }
 
+impl ModelSummary {
+    /// The preprocessing in words, and who chose it: "shorter side 256 …  (config.json)".
+    #[must_use]
+    pub fn recipe_and_source(&self) -> String {
+        match &self.recipe_source {
+            Some(source) => format!("{} ({source})", self.recipe),
+            None => self.recipe.clone(),
+        }
+    }
+}
+
 /// What the user says about a model beside its file.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
+    /// A file of class names, or a folder with a subfolder for each class.
     pub labels: Option<PathBuf>,
+    /// The folder whose images are looked at; its subfolders may be the classes.
+    pub images: Option<PathBuf>,
     pub recipe: RecipeOverrides,
     pub device: DeviceChoice,
     /// Dotted name of the target layer; the family's last stage without it.
@@ -126,23 +142,24 @@ impl Model {
 
         let mut guesses = network.guesses;
         let card = checkpoint.card;
-        if card.recipe.is_none() && !options.recipe.is_complete() {
-            let how_much = if options.recipe == RecipeOverrides::default() {
-                "the preprocessing"
-            } else {
-                "the rest of the preprocessing"
-            };
-            guesses.push(format!("{how_much}, by the family's convention"));
-        }
-        let recipe = card
-            .recipe
-            .unwrap_or_else(|| Recipe::convention(network.input_side))
-            .with(&options.recipe)?;
-        let labels = match (&options.labels, card.classes) {
-            (Some(path), _) => Labels::open(path, network.classes)?,
-            (None, Some(names)) => Labels::of_checkpoint(names, network.classes)?,
-            (None, None) => Labels::default(),
+        let preprocessing = recipe::Known {
+            card: card
+                .recipe
+                .map(|recipe| (recipe, card.recipe_source.to_owned())),
+            refusal: card.refusal,
+            published: None,
+            convention: Some(Recipe::convention(network.input_side)),
         };
+        let preprocessing = preprocessing.choose(&options.recipe)?;
+        guesses.extend(preprocessing.guess);
+        let recipe = preprocessing.recipe;
+        let names = labels::Sources {
+            named: options.labels.as_deref(),
+            card: card.classes.map(|names| (names, card.classes_source)),
+            images: options.images.as_deref(),
+        };
+        let (labels, assumed) = names.choose(network.classes)?;
+        guesses.extend(assumed);
         let wanted = options.layer.as_ref().unwrap_or(&network.target_layer);
         let layer = graph.layer(wanted).ok_or_else(|| ModelError::NoLayer {
             wanted: visible(wanted),
@@ -162,6 +179,7 @@ impl Model {
             fingerprint: checkpoint.fingerprint,
             layer: layer.name.clone(),
             recipe: recipe.in_words(),
+            recipe_source: preprocessing.source,
             device: device::name(device),
             device_note,
             guesses,
