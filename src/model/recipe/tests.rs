@@ -214,3 +214,143 @@ fn a_recipe_says_itself_in_words() {
         "size kept, mean 0.5,0.5,0.5 std 0.229,0.224,0.225, BGR"
     );
 }
+
+#[test]
+fn conventions_of_other_sizes_and_spreads_say_themselves() {
+    for (recipe, words) in [
+        (
+            Recipe::imagenet_at(342, 299, Interpolation::Bilinear),
+            "shorter side 342 (bilinear), center crop 299, ImageNet mean and std",
+        ),
+        (
+            Recipe::imagenet_at(248, 224, Interpolation::Bicubic).half(),
+            "shorter side 248 (bicubic), center crop 224, mean and std 0.5",
+        ),
+        (
+            Recipe::cifar_at(28),
+            "squashed to 28 (bilinear), CIFAR-10 mean and std",
+        ),
+    ] {
+        assert_eq!(recipe.in_words(), words);
+    }
+    assert_eq!(Recipe::convention(32), Recipe::cifar_at(32));
+    assert_eq!(Recipe::convention(299), Recipe::imagenet());
+}
+
+#[test]
+fn the_recipe_that_somebody_said_counts_and_a_guess_is_said() {
+    let card = || Some((Recipe::cifar_at(28), "config.json".to_owned()));
+    let weights = || {
+        Some((
+            Recipe::imagenet_at(232, 224, Interpolation::Bilinear),
+            "resnet50 IMAGENET1K_V2".to_owned(),
+        ))
+    };
+    let convention = || Some(Recipe::imagenet_at(342, 299, Interpolation::Bilinear));
+    let known = |card, published, convention| Known {
+        card,
+        published,
+        convention,
+        refusal: None,
+    };
+    let silent = RecipeOverrides::default();
+    let mean = RecipeOverrides {
+        mean: Some([0.5; 3]),
+        ..silent.clone()
+    };
+    let sizes_and_numbers = RecipeOverrides {
+        resize: Some(Resize::Squash(224, 224)),
+        std: Some([0.5; 3]),
+        ..mean.clone()
+    };
+    let all = RecipeOverrides {
+        interpolation: Some(Interpolation::Bicubic),
+        ..sizes_and_numbers.clone()
+    };
+    let side = |recipe: &Recipe| match recipe.resize {
+        Resize::ShorterSide(side) | Resize::Squash(side, _) => side,
+        Resize::None => 0,
+    };
+    for (known, flags, expected, source, guess) in [
+        (
+            known(card(), weights(), convention()),
+            &silent,
+            28,
+            Some("config.json"),
+            None,
+        ),
+        (
+            known(card(), None, None),
+            &mean,
+            28,
+            Some("config.json and your flags"),
+            None,
+        ),
+        (
+            known(card(), None, None),
+            &sizes_and_numbers,
+            224,
+            Some("config.json and your flags"),
+            None,
+        ),
+        (
+            known(card(), None, None),
+            &all,
+            224,
+            Some("your flags"),
+            None,
+        ),
+        (
+            known(None, weights(), convention()),
+            &silent,
+            232,
+            Some("published for resnet50 IMAGENET1K_V2"),
+            None,
+        ),
+        (
+            known(None, None, convention()),
+            &silent,
+            342,
+            None,
+            Some("the preprocessing, by the family's convention"),
+        ),
+        (
+            known(None, None, None),
+            &silent,
+            256,
+            None,
+            Some("the preprocessing, by ImageNet's convention"),
+        ),
+        (
+            known(None, None, convention()),
+            &mean,
+            342,
+            Some("your flags"),
+            Some("the rest of the preprocessing, by the family's convention"),
+        ),
+        (
+            known(None, None, convention()),
+            &sizes_and_numbers,
+            224,
+            Some("your flags"),
+            None,
+        ),
+    ] {
+        let choice = known.choose(flags).unwrap();
+        assert_eq!(side(&choice.recipe), expected);
+        assert_eq!(
+            (choice.source.as_deref(), choice.guess.as_deref()),
+            (source, guess)
+        );
+    }
+    let refused = || Known {
+        refusal: Some("m/config.json asks for padding".to_owned()),
+        ..Known::default()
+    };
+    let error = refused().choose(&mean).unwrap_err().to_string();
+    assert!(
+        error.starts_with("m/config.json asks for padding, which gradcam cannot do; say the whole"),
+        "{error}"
+    );
+    assert!(refused().choose(&sizes_and_numbers).is_ok());
+}
