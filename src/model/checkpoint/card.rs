@@ -217,43 +217,62 @@ impl Card {
     }
 }
 
-/// Types of the settings that families ask for, so that a wrong one is not taken for a missing one.
-const TYPES: &[(&str, &str, fn(&Value) -> bool)] = {
-    const COUNT: &str = "a whole number";
-    const COUNTS: &str = "a list of whole numbers";
-    const SIDE: &str = "a whole number or a list of them";
-    const NUMBER: &str = "a number";
-    const TEXT: &str = "text";
-    const FLAG: &str = "true or false";
-    &[
-        ("num_attention_heads", COUNT, Value::is_u64),
-        ("num_hidden_layers", COUNT, Value::is_u64),
-        ("num_channels", COUNT, Value::is_u64),
-        ("num_classes", COUNT, Value::is_u64),
-        ("hidden_size", COUNT, Value::is_u64),
-        ("intermediate_size", COUNT, Value::is_u64),
-        ("embed_dim", COUNT, Value::is_u64),
-        ("embedding_size", COUNT, Value::is_u64),
-        ("depths", COUNTS, is_counts),
-        ("num_heads", SIDE, is_side),
-        ("hidden_sizes", COUNTS, is_counts),
-        ("pretrained_window_sizes", COUNTS, is_counts),
-        ("image_size", SIDE, is_side),
-        ("patch_size", SIDE, is_side),
-        ("window_size", SIDE, is_side),
-        ("img_size", SIDE, is_side),
-        ("layer_norm_eps", NUMBER, Value::is_number),
-        ("layer_scale_init_value", NUMBER, Value::is_number),
-        ("mlp_ratio", NUMBER, Value::is_number),
-        ("hidden_act", TEXT, Value::is_string),
-        ("layer_type", TEXT, Value::is_string),
-        ("model_type", TEXT, Value::is_string),
-        ("downsample_in_first_stage", FLAG, Value::is_boolean),
-        ("downsample_in_bottleneck", FLAG, Value::is_boolean),
-        ("qkv_bias", FLAG, Value::is_boolean),
-        ("use_absolute_embeddings", FLAG, Value::is_boolean),
-    ]
-};
+type Check = fn(&Value) -> bool;
+
+/// Types of the settings that families ask for, so that a wrong one is not taken for a missing one:
+/// in words, as a check, and the settings that are to pass it.
+const TYPES: &[(&str, Check, &[&str])] = &[
+    (
+        "a whole number",
+        Value::is_u64,
+        &[
+            "num_attention_heads",
+            "num_hidden_layers",
+            "num_channels",
+            "num_classes",
+            "hidden_size",
+            "intermediate_size",
+            "embed_dim",
+            "embedding_size",
+        ],
+    ),
+    (
+        "a list of whole numbers",
+        is_counts,
+        &["depths", "hidden_sizes", "pretrained_window_sizes"],
+    ),
+    (
+        "a whole number or a list of them",
+        |value| value.is_u64() || is_counts(value),
+        &[
+            "num_heads",
+            "image_size",
+            "img_size",
+            "patch_size",
+            "window_size",
+        ],
+    ),
+    (
+        "a number",
+        Value::is_number,
+        &["layer_norm_eps", "layer_scale_init_value", "mlp_ratio"],
+    ),
+    (
+        "text",
+        Value::is_string,
+        &["hidden_act", "layer_type", "model_type"],
+    ),
+    (
+        "true or false",
+        Value::is_boolean,
+        &[
+            "downsample_in_first_stage",
+            "downsample_in_bottleneck",
+            "qkv_bias",
+            "use_absolute_embeddings",
+        ],
+    ),
+];
 
 fn is_counts(value: &Value) -> bool {
     value
@@ -261,16 +280,12 @@ fn is_counts(value: &Value) -> bool {
         .is_some_and(|numbers| numbers.iter().all(Value::is_u64))
 }
 
-fn is_side(value: &Value) -> bool {
-    value.is_u64() || is_counts(value)
-}
-
 fn check_settings(file: &str, settings: &BTreeMap<String, Value>) -> Result<(), CheckpointError> {
-    for (name, expected, fits) in TYPES {
-        if let Some(value) = settings.get(*name)
-            && !fits(value)
-        {
-            return Err(fields::wrong(file, name, value, expected));
+    for (expected, fits, names) in TYPES {
+        for name in *names {
+            if let Some(value) = settings.get(*name).filter(|value| !fits(value)) {
+                return Err(fields::wrong(file, name, value, expected));
+            }
         }
     }
     Ok(())

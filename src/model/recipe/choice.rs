@@ -68,3 +68,94 @@ impl Known {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Interpolation, Resize};
+    use super::*;
+
+    /// A recipe that is known by its side.
+    fn side(side: u32) -> Recipe {
+        Recipe::imagenet_at(side, 224, Interpolation::Bilinear)
+    }
+
+    fn known(card: bool, published: bool, convention: bool) -> Known {
+        Known {
+            card: card.then(|| (side(100), "config.json".to_owned())),
+            published: published.then(|| (side(200), "resnet50 IMAGENET1K_V2".to_owned())),
+            convention: convention.then(|| side(300)),
+            refusal: None,
+        }
+    }
+
+    /// A mean; with it all sizes and numbers; with them the filter too.
+    fn flags(how_many: usize) -> RecipeOverrides {
+        RecipeOverrides {
+            mean: (how_many > 0).then_some([0.5; 3]),
+            std: (how_many > 1).then_some([0.5; 3]),
+            resize: (how_many > 1).then_some(Resize::ShorterSide(400)),
+            crop: (how_many > 1).then_some(None),
+            interpolation: (how_many > 2).then_some(Interpolation::Bicubic),
+            ..RecipeOverrides::default()
+        }
+    }
+
+    #[test]
+    fn the_first_who_said_it_counts_and_the_rest_is_a_guess() {
+        let (all, own) = ("config.json", "your flags");
+        let both = "config.json and your flags";
+        let published = "published for resnet50 IMAGENET1K_V2";
+        let family = "the preprocessing, by the family's convention";
+        let imagenet = "the preprocessing, by ImageNet's convention";
+        let rest = "the rest of the preprocessing, by the family's convention";
+        for (known, flags, expected, source, guess) in [
+            (known(true, true, true), flags(0), 100, Some(all), None),
+            (known(true, false, false), flags(1), 100, Some(both), None),
+            (known(true, false, false), flags(2), 400, Some(both), None),
+            (known(true, false, false), flags(3), 400, Some(own), None),
+            (
+                known(false, true, true),
+                flags(0),
+                200,
+                Some(published),
+                None,
+            ),
+            (known(false, false, true), flags(0), 300, None, Some(family)),
+            (
+                known(false, false, false),
+                flags(0),
+                256,
+                None,
+                Some(imagenet),
+            ),
+            (
+                known(false, false, true),
+                flags(1),
+                300,
+                Some(own),
+                Some(rest),
+            ),
+            (known(false, false, true), flags(2), 400, Some(own), None),
+        ] {
+            let choice = known.choose(&flags).unwrap();
+            assert_eq!(choice.recipe.resize, Resize::ShorterSide(expected));
+            let said = (choice.source.as_deref(), choice.guess.as_deref());
+            assert_eq!(said, (source, guess));
+        }
+    }
+
+    #[test]
+    fn a_step_that_gradcam_does_not_have_is_refused_unless_flags_say_everything() {
+        let refused = || Known {
+            refusal: Some("m/config.json asks for padding".to_owned()),
+            ..known(false, true, true)
+        };
+        let error = refused().choose(&flags(1)).unwrap_err().to_string();
+        let words = "m/config.json asks for padding, which gradcam cannot do; say the whole";
+        assert!(error.starts_with(words), "{error}");
+        assert_eq!(
+            refused().choose(&flags(2)).unwrap().recipe.resize,
+            Resize::ShorterSide(400)
+        );
+    }
+}
