@@ -158,6 +158,12 @@ impl Card {
         }
     }
 
+    /// The same as a length.
+    #[must_use]
+    pub fn setting_usize(&self, name: &str) -> Option<usize> {
+        usize::try_from(self.setting_u64(name)?).ok()
+    }
+
     /// Whole numbers, as in `"depths": [2, 2, 6, 2]`.
     #[must_use]
     pub fn setting_u64s(&self, name: &str) -> Option<Vec<u64>> {

@@ -504,6 +504,7 @@ fn numbers_that_weights_do_not_tell_are_kept_by_name() {
         Some("SwinForImageClassification")
     );
     assert_eq!(card.setting_u64("num_attention_heads"), Some(12));
+    assert_eq!(card.setting_usize("num_attention_heads"), Some(12));
     assert_eq!(card.setting_f64("layer_norm_eps"), Some(1e-6));
     assert_eq!(card.setting_str("hidden_act"), Some("gelu"));
     assert_eq!(card.setting_u64s("depths"), Some(vec![2, 2]));
