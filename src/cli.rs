@@ -105,8 +105,8 @@ struct ModelArguments {
     /// Checkpoint: .safetensors, or a state dict in .pth or .pt; the bundled demo model without it
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Class names: one a line, or JSON
-    #[arg(long, value_name = "FILE")]
+    /// Class names: a file with one a line, JSON or CSV, or a folder with a subfolder for each class
+    #[arg(long, value_name = "FILE|DIR")]
     labels: Option<PathBuf>,
     /// Target layer by its dotted name, such as layer3.1.conv2; the last stage without it
     #[arg(long, value_name = "NAME")]
@@ -237,13 +237,14 @@ impl Arguments {
         match self.command {
             None => {
                 let open = self.open;
-                let (model, load) = open.model.split();
+                let paths = if open.paths.is_empty() {
+                    vec![PathBuf::from(".")]
+                } else {
+                    open.paths
+                };
+                let (model, load) = open.model.split(&paths);
                 Settings::Open(OpenSettings {
-                    paths: if open.paths.is_empty() {
-                        vec![PathBuf::from(".")]
-                    } else {
-                        open.paths
-                    },
+                    paths,
                     scan: open.scan.options(),
                     model,
                     load,
@@ -256,9 +257,10 @@ impl Arguments {
                 })
             }
             Some(Subcommands::Explain(explain)) => {
-                let (model, load) = explain.model.split();
+                let images = [explain.images, explain.img_src].concat();
+                let (model, load) = explain.model.split(&images);
                 Settings::Explain(ExplainSettings {
-                    images: [explain.images, explain.img_src].concat(),
+                    images,
                     scan: explain.scan.options(),
                     model,
                     load,
@@ -280,7 +282,8 @@ impl Arguments {
 }
 
 impl ModelArguments {
-    fn split(self) -> (ModelSource, LoadOptions) {
+    /// `paths` are the images; one folder alone can tell the names of the classes.
+    fn split(self, paths: &[PathBuf]) -> (ModelSource, LoadOptions) {
         let recipe = RecipeOverrides {
             resize: self.resize.or(self.squash),
             crop: self.crop.map(|crop| crop.0),
@@ -294,6 +297,10 @@ impl ModelArguments {
             source,
             LoadOptions {
                 labels: self.labels,
+                images: match paths {
+                    [folder] => Some(folder.clone()),
+                    _ => None,
+                },
                 recipe,
                 device: self.device,
                 layer: self.layer,

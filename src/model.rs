@@ -6,6 +6,7 @@ pub mod dispatch;
 pub mod graph;
 pub mod labels;
 pub mod mapped;
+mod open;
 pub mod program;
 pub mod recipe;
 pub mod run;
@@ -19,11 +20,11 @@ use tch::{Device, Tensor};
 
 use crate::geometry::InputGeometry;
 use crate::text::visible;
-use checkpoint::Checkpoint;
 pub use checkpoint::ModelSource;
 use device::DeviceChoice;
 use graph::Graph;
 use labels::Labels;
+use open::Opened;
 use recipe::{Recipe, RecipeOverrides};
 pub use run::{Pass, RunError};
 
@@ -46,6 +47,8 @@ pub struct ModelSummary {
     pub layer: String,
     /// The preprocessing in words, one line.
     pub recipe: String,
+    /// Who chose it: "config.json", "your flags". Nothing where it was guessed; `guesses` says how.
+    pub recipe_source: Option<String>,
     /// "cpu", "cuda:0".
     pub device: String,
     /// Why it is not the device one may expect; a GPU that `auto` could not use.
@@ -54,10 +57,24 @@ pub struct ModelSummary {
     pub guesses: Vec<String>,
 }
 
+impl ModelSummary {
+    /// The preprocessing in words, and who chose it: "shorter side 256 …  (config.json)".
+    #[must_use]
+    pub fn recipe_and_source(&self) -> String {
+        match &self.recipe_source {
+            Some(source) => format!("{} ({source})", self.recipe),
+            None => self.recipe.clone(),
+        }
+    }
+}
+
 /// What the user says about a model beside its file.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
+    /// A file of class names, or a folder with a subfolder for each class.
     pub labels: Option<PathBuf>,
+    /// The folder whose images are looked at; its subfolders may be the classes.
+    pub images: Option<PathBuf>,
     pub recipe: RecipeOverrides,
     pub device: DeviceChoice,
     /// Dotted name of the target layer; the family's last stage without it.
@@ -82,14 +99,39 @@ pub enum ModelError {
     Device(#[from] device::DeviceError),
     #[error(transparent)]
     Run(#[from] RunError),
-    #[error("there is no layer {wanted}; {family} has {layers}")]
+    #[error(transparent)]
+    Program(#[from] program::ProgramError),
+    #[error(
+        "{file} takes images of {height}x{width} only, and the preprocessing makes {made}; give --resize and --crop to match"
+    )]
+    Size {
+        file: String,
+        height: usize,
+        width: usize,
+        made: String,
+    },
+    #[error("{family} has no layer {wanted}; {near} (`gradcam layers` lists all)")]
     NoLayer {
         wanted: String,
         family: String,
-        layers: String,
+        near: String,
     },
     #[error("libtorch failed: {0}")]
     Torch(#[from] tch::TchError),
+}
+
+/// What the table of layers says of one. Plain data.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct LayerSummary {
+    pub name: String,
+    /// The operation that makes its output, as libtorch calls it.
+    pub operation: String,
+    /// Of its output, for one image.
+    pub shape: Vec<i64>,
+    #[serde(rename = "default")]
+    pub is_default: bool,
+    /// Why it cannot be the target layer.
+    pub why_not: Option<&'static str>,
 }
 
 /// A network ready to run.
@@ -97,6 +139,8 @@ pub enum ModelError {
 pub struct Model {
     graph: Graph,
     plan: run::Plan,
+    /// The layer that is explained unless the user chooses another.
+    target_layer: String,
     recipe: Recipe,
     labels: Labels,
     device: Device,
@@ -119,59 +163,50 @@ impl Model {
     pub fn load(source: &ModelSource, options: &LoadOptions) -> Result<Self, ModelError> {
         // The device comes first: libtorch must learn of CUDA before anything else asks it.
         let (device, device_note) = device::open(options.device)?;
-        let checkpoint = Checkpoint::open(source)?;
-        let misfit = |source| ModelError::Family {
-            file: checkpoint.name.clone(),
-            source,
-        };
-        let network = zoo::build(&checkpoint, None).map_err(misfit)?;
-        let (family, classes) = (network.family.clone(), network.classes);
-        let (target_layer, convention) = (network.target_layer.clone(), network.recipe.clone());
-        let mut guesses = network.guesses.clone();
-        let mut graph = network.into_graph(&checkpoint).map_err(misfit)?;
+        let Opened {
+            mut graph,
+            about,
+            recipe,
+        } = open::open(source, &options.recipe)?;
         graph.to_device(device)?;
 
-        let card = checkpoint.card;
-        if card.recipe.is_none() && !options.recipe.is_complete() {
-            let how_much = if options.recipe == RecipeOverrides::default() {
-                "the preprocessing"
-            } else {
-                "the rest of the preprocessing"
-            };
-            guesses.push(format!("{how_much}, by the family's convention"));
-        }
-        let recipe = card.recipe.unwrap_or(convention).with(&options.recipe)?;
-        let labels = match (&options.labels, card.classes) {
-            (Some(path), _) => Labels::open(path, classes)?,
-            (None, Some(names)) => Labels::of_checkpoint(names, classes)?,
-            (None, None) => Labels::default(),
+        let mut guesses = about.guesses;
+        guesses.extend(recipe.guess);
+        let (target_layer, classes) = match (about.target_layer, about.classes) {
+            (Some(layer), Some(classes)) => (layer, classes),
+            _ => run::look_through(&graph, &sample_input(&recipe.recipe, device)?)?,
         };
+        let names = labels::Sources {
+            named: options.labels.as_deref(),
+            card: about.names,
+            images: options.images.as_deref(),
+        };
+        let (labels, assumed) = names.choose(classes)?;
+        guesses.extend(assumed);
         let wanted = options.layer.as_ref().unwrap_or(&target_layer);
         let layer = graph.layer(wanted).ok_or_else(|| ModelError::NoLayer {
             wanted: visible(wanted),
-            family: family.clone(),
-            layers: graph
-                .layers
-                .iter()
-                .map(|layer| layer.name.as_str())
-                .collect::<Vec<_>>()
-                .join(", "),
+            family: about.family.clone(),
+            near: near(wanted, graph.layers.iter().map(|layer| layer.name.as_str())),
         })?;
         let plan = run::Plan::new(&graph, layer)?;
         let summary = ModelSummary {
-            name: checkpoint.name,
-            family,
+            name: about.name,
+            family: about.family,
             classes,
-            fingerprint: checkpoint.fingerprint,
+            fingerprint: about.fingerprint,
             layer: layer.name.clone(),
-            recipe: recipe.in_words(),
+            recipe: recipe.recipe.in_words(),
+            recipe_source: recipe.source,
             device: device::name(device),
             device_note,
             guesses,
         };
+        let recipe = recipe.recipe;
         Ok(Self {
             graph,
             plan,
+            target_layer,
             recipe,
             labels,
             device,
@@ -213,6 +248,39 @@ impl Model {
         Ok(self.plan.run(&self.graph, &input.tensor)?)
     }
 
+    /// All layers in the order in which they finish, with what is to know of each.
+    ///
+    /// # Errors
+    /// As [`Model::run`].
+    pub fn layers(&self) -> Result<Vec<LayerSummary>, ModelError> {
+        let shapes = run::shapes(&self.graph, &sample_input(&self.recipe, self.device)?)?;
+        let summary = |layer: &graph::Layer| {
+            let shape = shapes.get(&layer.output).cloned().unwrap_or_default();
+            let maker = self
+                .graph
+                .nodes
+                .iter()
+                .find(|node| node.outputs.contains(&layer.output));
+            let why_not = match run::Map::of(layer, &shape) {
+                None => Some("no positions to show"),
+                Some(_) if run::Plan::new(&self.graph, layer).is_err() => {
+                    Some("the score does not depend on it")
+                }
+                Some(_) => None,
+            };
+            LayerSummary {
+                name: layer.name.clone(),
+                operation: maker.map_or_else(String::new, |node| {
+                    node.operator.name().trim_start_matches("aten::").to_owned()
+                }),
+                is_default: layer.name == self.target_layer,
+                shape,
+                why_not,
+            }
+        };
+        Ok(self.graph.layers.iter().map(summary).collect())
+    }
+
     /// Runs an empty image: the first run builds libtorch's kernels and is slow.
     ///
     /// # Errors
@@ -222,5 +290,38 @@ impl Model {
         let pass = self.run(&self.prepare(&image)?)?;
         drop(pass.gradients(ClassIndex(0))?);
         Ok(())
+    }
+}
+
+/// An input of the size that the recipe makes, with a pattern that excites a network: an image of
+/// one colour leaves many maps empty.
+fn sample_input(recipe: &Recipe, device: Device) -> Result<Tensor, ModelError> {
+    let pattern = RgbImage::from_fn(320, 320, |x, y| {
+        let shade = |step: u32| (x * step + y * (step + 3) + (x / 32) * (y / 32) * 37) as u8;
+        image::Rgb([shade(1), shade(2), shade(5)])
+    });
+    let (seen, _) = recipe.apply(&pattern)?;
+    Ok(recipe.normalize(&seen)?.f_to_device(device)?)
+}
+
+/// The names nearest to a wrong one, in words.
+fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
+    const SHOWN: usize = 4;
+    let last = wanted.rsplit('.').next().unwrap_or(wanted);
+    let close: Vec<&str> = names
+        .clone()
+        .filter(|name| {
+            name.starts_with(wanted)
+                || wanted.starts_with(name)
+                || (!last.is_empty() && name.ends_with(last))
+        })
+        .take(SHOWN)
+        .collect();
+    if close.is_empty() {
+        let all: Vec<&str> = names.collect();
+        let some: Vec<&str> = all.iter().rev().take(SHOWN).rev().copied().collect();
+        format!("its last ones are {}", some.join(", "))
+    } else {
+        format!("did you mean {}?", close.join(", "))
     }
 }

@@ -331,7 +331,10 @@ impl Session<'_> {
         writeln!(
             out,
             "  {} · {} · {} · {}",
-            summary.family, summary.layer, summary.recipe, summary.device
+            summary.family,
+            summary.layer,
+            summary.recipe_and_source(),
+            summary.device
         )?;
         for guess in &summary.guesses {
             writeln!(out, "  guessed: {guess}")?;

@@ -3,6 +3,7 @@
 //! Opening reads the names and shapes; a weight's numbers are read when a family asks for them.
 //! The format is told by the content, not by the name of the file. Nothing in a file is executed.
 
+mod card;
 mod pickle;
 mod safetensors;
 
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use tch::{Kind, Tensor};
 
-use super::recipe::Recipe;
+pub use card::Card;
 
 /// Where a model comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,35 +53,6 @@ impl CheckpointError {
             file: file.to_owned(),
             reason: text.lines().next().unwrap_or_default().to_owned(),
         }
-    }
-}
-
-/// What a checkpoint can say of itself: JSON under the key `gradcam` of a safetensors file's
-/// metadata.
-#[derive(Clone, Debug, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Card {
-    pub name: Option<String>,
-    pub recipe: Option<Recipe>,
-    /// Class names in the order of the model's output.
-    pub classes: Option<Vec<String>>,
-    /// What a configuration file says of the network that its weights do not tell, by its name there.
-    #[serde(skip)]
-    pub settings: BTreeMap<String, serde_json::Value>,
-}
-
-impl Card {
-    /// A whole number among the settings.
-    pub fn setting_usize(&self, name: &str) -> Option<usize> {
-        self.settings
-            .get(name)?
-            .as_u64()
-            .and_then(|number| usize::try_from(number).ok())
-    }
-
-    /// A number among the settings.
-    pub fn setting_f64(&self, name: &str) -> Option<f64> {
-        self.settings.get(name)?.as_f64()
     }
 }
 
@@ -186,13 +158,7 @@ impl Checkpoint {
         bytes: Cow<'static, [u8]>,
     ) -> Result<Self, CheckpointError> {
         let archive = safetensors::Archive::new(file, bytes)?;
-        let card = match archive.metadata().get("gradcam") {
-            None => Card::default(),
-            Some(text) => serde_json::from_str(text).map_err(|error| CheckpointError::Damaged {
-                file: file.to_owned(),
-                reason: format!("what its metadata says under \"gradcam\" cannot be read: {error}"),
-            })?,
-        };
+        let card = Card::of_metadata(file, archive.metadata())?;
         let name = card.name.as_deref().map_or(name, crate::text::visible);
         Self::of(name, hash.chars().take(16).collect(), card, archive)
     }

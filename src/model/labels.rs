@@ -1,11 +1,19 @@
 //! Labels: the names of the classes.
 
+mod folder;
+pub(super) mod read;
+
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::ClassIndex;
-use crate::text::visible;
+use crate::text::{count, visible};
+
+/// ImageNet's names; assets/imagenet/make.py writes them.
+const IMAGENET: &str = include_str!("../../assets/imagenet/classes.txt");
+/// What an output of 1001 classes has first, as TensorFlow's networks do.
+const BACKGROUND: &str = "background";
+/// Numbers of classes in ImageNet-21k and in its release of fall 2011, whose names are not bundled.
+const IMAGENET_21K: [usize; 2] = [21_843, 21_841];
 
 /// Names by class; empty where none are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,11 +32,57 @@ pub enum LabelError {
         found: usize,
         classes: usize,
     },
+    #[error("{folder} has {found}, but the model has {classes} classes; {advice}")]
+    Folders {
+        folder: String,
+        /// "3 subfolders".
+        found: String,
+        classes: usize,
+        advice: String,
+    },
+}
+
+/// Where names can come from. The first that is there counts.
+#[derive(Debug, Default)]
+pub struct Sources<'a> {
+    /// What the user names: a file, or a folder with a subfolder for each class.
+    pub named: Option<&'a Path>,
+    /// The checkpoint's own names, and where they stand: "config.json".
+    pub card: Option<(Vec<String>, &'a str)>,
+    /// The folder whose images are looked at.
+    pub images: Option<&'a Path>,
+}
+
+impl Sources<'_> {
+    /// The names, and a sentence where they were assumed or could not be.
+    ///
+    /// # Errors
+    /// When what the user names cannot be read, or does not have a name for each class.
+    pub fn choose(self, classes: usize) -> Result<(Labels, Option<String>), LabelError> {
+        if let Some(path) = self.named {
+            return Ok((Labels::open(path, classes)?, None));
+        }
+        let mut left_out = None;
+        if let Some((names, source)) = self.card {
+            match Labels::new(names, classes) {
+                Ok(labels) => return Ok((labels, None)),
+                Err(found) => {
+                    left_out = Some(format!(
+                        "the class names of {source} are not used: {found} for {classes} classes"
+                    ));
+                }
+            }
+        }
+        let (labels, assumed) = Labels::assumed(self.images, classes);
+        let notes: Vec<String> = left_out.into_iter().chain(assumed).collect();
+        Ok((labels, (!notes.is_empty()).then(|| notes.join("; "))))
+    }
 }
 
 impl Labels {
-    /// Reads a file: a name a line, a JSON array of names, or a JSON object from index to name or
-    /// to a list whose last entry is the name (ImageNet's `["n01440764", "tench"]`).
+    /// Reads the names that a user gives: a folder with a subfolder for each class, in the order of
+    /// torchvision's `ImageFolder`; or a file with a name a line, a table, or JSON, as
+    /// [`read::file`] has it.
     ///
     /// # Errors
     /// When the file cannot be read, or does not have a name for each of `classes` classes.
@@ -38,18 +92,16 @@ impl Labels {
             file: file.clone(),
             reason,
         };
-        let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-        let names = if text.trim_start().starts_with(['[', '{']) {
-            let value =
-                serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
-            from_json(&value).ok_or_else(|| {
-                unreadable(
-                    "it is neither a list of names nor an object of index and name".to_owned(),
-                )
-            })?
-        } else {
-            text.lines().map(str::to_owned).collect()
-        };
+        if path.is_dir() {
+            let names = folder::classes(path).map_err(|error| unreadable(error.to_string()))?;
+            return Self::new(names, classes).map_err(|found| LabelError::Folders {
+                folder: file.clone(),
+                found: count(found, "subfolder"),
+                classes,
+                advice: folder::advice(path, classes),
+            });
+        }
+        let names = read::file(path).map_err(unreadable)?;
         Self::new(names, classes).map_err(|found| LabelError::Count {
             file: file.clone(),
             found,
@@ -57,17 +109,50 @@ impl Labels {
         })
     }
 
-    /// The names that a checkpoint carries.
-    ///
-    /// # Errors
-    /// When there is not a name for each of `classes` classes.
-    pub fn of_checkpoint(names: Vec<String>, classes: usize) -> Result<Self, LabelError> {
-        let file = "the checkpoint's list of class names".to_owned();
-        Self::new(names, classes).map_err(|found| LabelError::Count {
-            file,
-            found,
-            classes,
-        })
+    /// The names of a folder's subfolders, if there is one for each class. Folders that divide a
+    /// data set (`train`, `val`) and ImageNet's WordNet numbers are no names.
+    #[must_use]
+    pub fn of_image_folder(folder: &Path, classes: usize) -> Option<Self> {
+        let names = folder::classes(folder).ok()?;
+        if names.iter().all(|name| folder::is_part(name)) || names.iter().all(|n| is_wordnet(n)) {
+            return None;
+        }
+        Self::new(names, classes).ok()
+    }
+
+    /// The names that are usual for this number of classes, and a sentence on that.
+    fn assumed(images: Option<&Path>, classes: usize) -> (Self, Option<String>) {
+        if let Some(folder) = images
+            && let Some(labels) = Self::of_image_folder(folder, classes)
+        {
+            let folder = visible(&folder.display().to_string());
+            let note = format!("the class names: the {classes} subfolders of {folder}, in order");
+            return (labels, Some(note));
+        }
+        let imagenet = || IMAGENET.lines().map(str::to_owned);
+        match classes {
+            1000 => (
+                Self(imagenet().collect()),
+                Some("the class names: 1000 classes, taken for ImageNet's".to_owned()),
+            ),
+            1001 => (
+                Self(
+                    std::iter::once(BACKGROUND.to_owned())
+                        .chain(imagenet())
+                        .collect(),
+                ),
+                Some(
+                    "the class names: 1001 classes, taken for background and ImageNet's".to_owned(),
+                ),
+            ),
+            _ if IMAGENET_21K.contains(&classes) => (
+                Self::default(),
+                Some(format!(
+                    "the classes: {classes}, taken for ImageNet-21k's, whose names are not bundled; --labels gives them"
+                )),
+            ),
+            _ => (Self::default(), None),
+        }
     }
 
     fn new(mut names: Vec<String>, classes: usize) -> Result<Self, usize> {
@@ -96,70 +181,12 @@ impl Labels {
     }
 }
 
-fn from_json(value: &Value) -> Option<Vec<String>> {
-    let name = |value: &Value| match value {
-        Value::String(name) => Some(name.clone()),
-        Value::Array(parts) => parts.last()?.as_str().map(str::to_owned),
-        _ => None,
-    };
-    match value {
-        Value::Array(names) => names.iter().map(name).collect(),
-        Value::Object(entries) => {
-            let mut numbered: Vec<(usize, String)> = entries
-                .iter()
-                .map(|(key, value)| Some((key.parse().ok()?, name(value)?)))
-                .collect::<Option<_>>()?;
-            numbered.sort_unstable();
-            numbered
-                .iter()
-                .enumerate()
-                .all(|(at, (index, _))| at == *index)
-                .then(|| numbered.into_iter().map(|(_, name)| name).collect())
-        }
-        _ => None,
-    }
+/// "n01440764", which names ImageNet's folders.
+fn is_wordnet(name: &str) -> bool {
+    name.strip_prefix('n').is_some_and(|digits| {
+        digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_digit())
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn labels(text: &str, classes: usize) -> Result<Labels, LabelError> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("labels");
-        std::fs::write(&path, text).unwrap();
-        Labels::open(&path, classes)
-    }
-
-    #[test]
-    fn names_come_from_lines_lists_and_objects() {
-        let expected = Labels(vec!["cat".to_owned(), "tiger cat".to_owned()]);
-        for text in [
-            "cat\r\ntiger cat\n\n",
-            r#"["cat", "tiger cat"]"#,
-            r#"{"1": "tiger cat", "0": "cat"}"#,
-            r#"{"0": ["n1", "cat"], "1": ["n2", "tiger cat"]}"#,
-        ] {
-            assert_eq!(labels(text, 2).unwrap(), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_wrong_number_of_names_is_refused_with_both_numbers() {
-        let error = labels("a\nb\nc\n", 2).unwrap_err().to_string();
-        assert!(
-            error.contains("has 3 labels, but the model has 2 classes"),
-            "{error}"
-        );
-        assert!(labels(r#"{"0": "a", "2": "b"}"#, 2).is_err());
-    }
-
-    #[test]
-    fn a_label_cannot_command_the_terminal() {
-        assert_eq!(
-            labels("a\u{1b}[2J\n", 1).unwrap().get(ClassIndex(0)),
-            "a\\u{1b}[2J"
-        );
-        assert_eq!(Labels::default().get(ClassIndex(3)), "class 3");
-    }
-}
+mod tests;

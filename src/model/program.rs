@@ -10,7 +10,9 @@ mod archive;
 mod export;
 mod functional;
 mod inner;
+mod nodes;
 mod symbols;
+mod torchscript;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -30,11 +32,10 @@ pub struct Loaded {
     pub graph: Graph,
     /// For people: "torch.export program of ResNet".
     pub family: String,
-    pub classes: usize,
-    /// Height and width of the input, where the program takes no other.
-    pub fixed_size: Option<(usize, usize)>,
-    /// The kind of number that the program expects.
-    pub kind: Kind,
+    /// First 16 hexadecimal digits of the file's BLAKE3 hash.
+    pub fingerprint: String,
+    /// Height and width of the input; the program takes no other.
+    pub size: (usize, usize),
     pub guesses: Vec<String>,
 }
 
@@ -87,13 +88,20 @@ impl ProgramError {
     }
 }
 
-/// Whether a file is an archive of `torch.export`.
+const EXPORTED: &[&str] = &["models/model.json", "serialized_exported_program.json"];
+const SCRIPTED: &[&str] = &["constants.pkl"];
+
+/// Whether a file brings its own graph.
 #[must_use]
-pub fn is_exported(path: &Path) -> bool {
-    names_in_zip(
-        path,
-        &["models/model.json", "serialized_exported_program.json"],
-    )
+pub fn is_program(path: &Path) -> bool {
+    names_in_zip(path, EXPORTED) || (names_in_zip(path, SCRIPTED) && has_forward(path))
+}
+
+/// Archives of named tensors, such as `.ot`, look like programs and have nothing to run.
+fn has_forward(path: &Path) -> bool {
+    Archive::open("", path)
+        .and_then(|mut archive| archive.mentions("code/", b"def forward("))
+        .unwrap_or(false)
 }
 
 /// Whether the directory of a zip archive, which stands at its end, has one of these names.
@@ -118,14 +126,55 @@ fn names_in_zip(path: &Path, names: &[&str]) -> bool {
         .any(|name| end.windows(name.len()).any(|part| part == name.as_bytes()))
 }
 
-/// Reads a program. Nothing in it is executed but the operations of its graph.
+/// What a format's reader gives.
+struct Parts {
+    family: String,
+    graph: Graph,
+    size: (usize, usize),
+}
+
+/// Reads a program. A TorchScript program, which does not say the size of its input, is made for
+/// the wanted height and width. Nothing is executed but the operations of its graph.
 ///
 /// # Errors
 /// When it is damaged, no image classifier, or uses an operation that is not allowed.
-pub fn open(path: &Path) -> Result<Loaded, ProgramError> {
+pub fn open(path: &Path, wanted: (usize, usize)) -> Result<Loaded, ProgramError> {
     let file = visible(&path.display().to_string());
+    let mut content =
+        File::open(path).map_err(|error| ProgramError::damaged(&file, error.to_string()))?;
+    let mut hasher = blake3::Hasher::new();
+    hasher
+        .update_reader(&mut content)
+        .map_err(|error| ProgramError::damaged(&file, error.to_string()))?;
     let archive = Archive::open(&file, path)?;
-    export::read(&file, archive)
+    let mut parts = if names_in_zip(path, EXPORTED) {
+        export::read(&file, archive)?
+    } else {
+        torchscript::read(&file, path, archive, wanted)?
+    };
+    let mut guesses = Vec::new();
+    if to_float32(&mut parts.graph)? {
+        guesses.push("the program has numbers of 16 bits, and is run with 32".to_owned());
+    }
+    Ok(Loaded {
+        graph: parts.graph,
+        family: parts.family,
+        fingerprint: hasher.finalize().to_hex().chars().take(16).collect(),
+        size: parts.size,
+        guesses,
+    })
+}
+
+/// Numbers of 16 bits are slow on most processors, and gradients of them coarse.
+fn to_float32(graph: &mut Graph) -> Result<bool, ProgramError> {
+    let mut changed = false;
+    for tensor in graph.constants.values_mut() {
+        if matches!(tensor.kind(), Kind::Half | Kind::BFloat16) {
+            *tensor = tensor.f_to_kind(Kind::Float)?;
+            changed = true;
+        }
+    }
+    Ok(changed)
 }
 
 /// A program on its way to a graph.
@@ -184,13 +233,39 @@ impl Program {
                 layer: at.map_or_else(String::new, |at| innermost(&self.modules[at])),
             });
         }
-        let layers = self.layers();
+        let mut layers = self.layers();
+        if layers.is_empty() {
+            layers = self.layers_by_operation();
+        }
         let mut graph = builder.finish(self.output);
         graph.nodes = self.nodes;
         graph.constants = constants;
         graph.layers = layers;
         graph.fold_constants()?;
         Ok(graph)
+    }
+
+    /// `conv2d_1` and so on: what is left when a program has no module names.
+    fn layers_by_operation(&self) -> Vec<Layer> {
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        self.nodes
+            .iter()
+            .filter_map(|node| {
+                let operation = node
+                    .operator
+                    .name()
+                    .trim_start_matches("aten::")
+                    .trim_end_matches('_');
+                let count = counts.entry(node.operator.name()).or_insert(0);
+                *count += 1;
+                let name = format!("{operation}_{count}");
+                Some(Layer {
+                    name,
+                    output: *node.outputs.first()?,
+                    layout: None,
+                })
+            })
+            .collect()
     }
 
     /// A module outputs what is made inside it and read outside; the last of several.

@@ -4,10 +4,14 @@
 //! image, with the same rounding. A wrong recipe gives plausible, wrong answers, so a recipe can
 //! always say itself in words, and who chose it.
 
+mod choice;
+
 use fast_image_resize as fir;
 use image::{RgbImage, imageops};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
+
+pub use choice::{Choice, Known};
 
 use crate::geometry::{InputGeometry, PixelSize, Window, resample};
 
@@ -15,6 +19,8 @@ use crate::geometry::{InputGeometry, PixelSize, Window, resample};
 const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 /// The same for CIFAR-10, as its common training scripts have them.
 const CIFAR: ([f32; 3], [f32; 3]) = ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]);
+/// Both are 0.5: pixels in -1..=1.
+const HALF: ([f32; 3], [f32; 3]) = ([0.5; 3], [0.5; 3]);
 /// Inputs beyond this side are a mistake, not a wish.
 const MAX_SIDE: u32 = 4096;
 
@@ -55,6 +61,10 @@ pub struct Recipe {
     pub std: [f32; 3],
     /// Blue comes first, as networks from Caffe and OpenCV have it.
     pub bgr: bool,
+    /// Where the crop's corner falls between two pixels: the lesser one, as transformers has it,
+    /// rather than the even one of torchvision.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub crop_rounds_down: bool,
 }
 
 /// What the user changes; the rest stays as the checkpoint or the family has it.
@@ -78,6 +88,11 @@ pub enum RecipeError {
     NotFinite(&'static str),
     #[error("the recipe's standard deviation is {0}; it must be above zero")]
     Std(f32),
+    /// What somebody asks for, and the file that does.
+    #[error(
+        "{0}, which gradcam cannot do; say the whole preprocessing by flags, as in --squash 224 --mean 0.5,0.5,0.5 --std 0.5,0.5,0.5"
+    )]
+    Inexpressible(String),
     #[error("the image has no pixels")]
     NoPixels,
     #[error("resizing failed: {0}")]
@@ -105,33 +120,52 @@ impl Recipe {
     /// The convention for networks trained on ImageNet.
     #[must_use]
     pub fn imagenet() -> Self {
+        Self::imagenet_at(256, 224, Interpolation::Bilinear)
+    }
+
+    /// The same at other sizes: the shorter side becomes `resize`, then a square of `crop` is kept.
+    /// Inception v3: 342, 299, bilinear.
+    #[must_use]
+    pub fn imagenet_at(resize: u32, crop: u32, interpolation: Interpolation) -> Self {
         let (mean, std) = IMAGENET;
-        let (resize, crop) = (Resize::ShorterSide(256), Some((224, 224)));
         Self {
-            resize,
-            crop,
-            interpolation: Interpolation::Bilinear,
+            resize: Resize::ShorterSide(resize),
+            crop: Some((crop, crop)),
+            interpolation,
             mean,
             std,
             bgr: false,
+            crop_rounds_down: false,
         }
     }
 
-    /// The convention of a family, by the side of the input that it is trained on.
+    /// The convention for networks of small images, trained on CIFAR.
     #[must_use]
-    pub fn convention(input_side: u32) -> Self {
-        if input_side >= 64 {
-            return Self::imagenet();
-        }
+    pub fn cifar_at(side: u32) -> Self {
         let (mean, std) = CIFAR;
-        let resize = Resize::Squash(input_side, input_side);
         Self {
-            resize,
+            resize: Resize::Squash(side, side),
             crop: None,
-            interpolation: Interpolation::Bilinear,
             mean,
             std,
-            bgr: false,
+            ..Self::imagenet()
+        }
+    }
+
+    /// The same steps with pixels in -1..=1: a mean and a standard deviation of 0.5, as the
+    /// authors of ViT have it.
+    #[must_use]
+    pub fn half(self) -> Self {
+        let (mean, std) = HALF;
+        Self { mean, std, ..self }
+    }
+
+    /// The convention by the side of the input that a network is trained on.
+    #[must_use]
+    pub fn convention(input_side: u32) -> Self {
+        match input_side {
+            0..64 => Self::cifar_at(input_side),
+            _ => Self::imagenet(),
         }
     }
 
@@ -209,6 +243,8 @@ impl Recipe {
             "ImageNet mean and std".to_owned()
         } else if (self.mean, self.std) == CIFAR {
             "CIFAR-10 mean and std".to_owned()
+        } else if (self.mean, self.std) == HALF {
+            "mean and std 0.5".to_owned()
         } else {
             format!("mean {} std {}", numbers(self.mean), numbers(self.std))
         });
@@ -239,7 +275,7 @@ impl Recipe {
         let resized = self.resize(image, resized_size)?;
         let (input, left, top) = match self.crop {
             None => (resized, 0, 0),
-            Some((width, height)) => center_crop(&resized, width, height),
+            Some(size) => center_crop(&resized, size, self.crop_rounds_down),
         };
         let scale_x = f64::from(size.width) / f64::from(resized_size.width);
         let scale_y = f64::from(size.height) / f64::from(resized_size.height);
@@ -281,6 +317,17 @@ impl Recipe {
             i64::from(seen.height()),
             i64::from(seen.width()),
         ])
+    }
+
+    /// Height and width of the input, where the recipe makes all images equal.
+    #[must_use]
+    pub fn input_size(&self) -> Option<(usize, usize)> {
+        let (width, height) = match (self.crop, self.resize) {
+            (Some(crop), _) => crop,
+            (None, Resize::Squash(width, height)) => (width, height),
+            (None, _) => return None,
+        };
+        Some((height as usize, width as usize))
     }
 
     /// torchvision truncates the longer side.
@@ -348,8 +395,13 @@ fn nearest(image: &RgbImage, size: PixelSize) -> RgbImage {
 }
 
 /// The center of an image, and where its corner lies on it; negative where it is padded.
-/// Offsets are rounded half to even, as Python's `round` does in torchvision's `center_crop`.
-fn center_crop(image: &RgbImage, width: u32, height: u32) -> (RgbImage, i64, i64) {
+/// Offsets are rounded half to even, as Python's `round` does in torchvision's `center_crop`, or
+/// down, as transformers does.
+fn center_crop(
+    image: &RgbImage,
+    (width, height): (u32, u32),
+    round_down: bool,
+) -> (RgbImage, i64, i64) {
     let offset = |image: u32, crop: u32| -> i64 {
         let spare = i64::from(image) - i64::from(crop);
         if spare < 0 {
@@ -357,7 +409,7 @@ fn center_crop(image: &RgbImage, width: u32, height: u32) -> (RgbImage, i64, i64
             -((-spare) / 2)
         } else {
             let half = spare / 2;
-            if spare % 2 == 1 && half % 2 == 1 {
+            if spare % 2 == 1 && half % 2 == 1 && !round_down {
                 half + 1
             } else {
                 half

@@ -29,6 +29,8 @@ pub enum RunError {
     NoMap { layer: String, shape: Vec<i64> },
     #[error("class {class} is out of range; the model has {classes} classes, 0 to {}", classes - 1)]
     ClassOutOfRange { class: usize, classes: usize },
+    #[error("no layer of the network has a map on which the score of a class depends")]
+    NoLayer,
     #[error("the score of a class does not depend on layer {0}")]
     NoPath(String),
 }
@@ -363,6 +365,48 @@ pub fn shapes(graph: &Graph, input: &Tensor) -> Result<HashMap<ValueId, Vec<i64>
         })
     })?;
     Ok(shapes)
+}
+
+/// The layer to explain in a network of which nothing is known, and how many classes there are: the
+/// last layer with a map on whose positions the score depends, pooling left out.
+///
+/// # Errors
+/// When there is no such layer, or the output is not logits.
+pub fn look_through(graph: &Graph, input: &Tensor) -> Result<(String, usize), RunError> {
+    let shapes = shapes(graph, input)?;
+    let logits = shapes.get(&graph.output).cloned().unwrap_or_default();
+    let &[1, classes] = logits.as_slice() else {
+        return Err(RunError::NotAClassifier(logits));
+    };
+    let classes = usize::try_from(classes).unwrap_or(0);
+    for layer in graph.layers.iter().rev() {
+        let maker = graph
+            .nodes
+            .iter()
+            .find(|node| node.outputs.contains(&layer.output));
+        let pools = maker.is_some_and(|node| node.operator.name().contains("adaptive_avg_pool"));
+        let has_map = shapes
+            .get(&layer.output)
+            .is_some_and(|shape| Map::of(layer, shape).is_some());
+        if !has_map || pools {
+            continue;
+        }
+        let Ok(plan) = Plan::new(graph, layer) else {
+            continue;
+        };
+        let pass = plan.run(graph, input)?;
+        let best = pass
+            .logits
+            .iter()
+            .enumerate()
+            .max_by(|a, b| a.1.total_cmp(b.1))
+            .map_or(0, |(class, _)| class);
+        let gradients = pass.gradients(ClassIndex(best))?;
+        if gradients.f_abs()?.f_max()?.f_double_value(&[])? > 0.0 {
+            return Ok((layer.name.clone(), classes));
+        }
+    }
+    Err(RunError::NoLayer)
 }
 
 /// The weight of the linear layer, where the suffix is global average pooling, that layer, and

@@ -167,4 +167,6 @@ fn prefix(checkpoint: &Checkpoint, marker: &str) -> Option<String> {
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+pub(crate) use oracle::generator;
+#[cfg(test)]
 pub(crate) mod tests;

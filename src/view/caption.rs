@@ -79,7 +79,7 @@ fn phrases(state: &State) -> Vec<Phrase> {
         }
     }
     if let Some(summary) = state.summary() {
-        say("recipe", summary.recipe.clone(), plain);
+        say("recipe", summary.recipe_and_source(), plain);
         if !summary.guesses.is_empty() {
             say("guessed", summary.guesses.join("; "), plain.yellow());
         }

@@ -51,6 +51,7 @@ fn summary() -> ModelSummary {
         fingerprint: String::new(),
         layer: "layer4".to_owned(),
         recipe: String::new(),
+        recipe_source: None,
         device: "cpu".to_owned(),
         device_note: None,
         guesses: vec![],

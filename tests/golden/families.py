@@ -81,12 +81,6 @@ def as_map(output, grid, prefix):
     return output[0, prefix:].T.reshape(output.shape[2], *grid)
 
 
-def first_tensor(output):
-    if isinstance(output, torch.Tensor):
-        return output
-    return output[0]
-
-
 def record(name, model, size, target, layers, gain, settings=None, prefix=0, patch=None):
     fill(model, gain)
     h, w = size
@@ -101,9 +95,11 @@ def record(name, model, size, target, layers, gain, settings=None, prefix=0, pat
                 copy = output.clone()
                 seen[layer] = output
                 return copy
-            copy = (output[0].clone(),) + tuple(output[1:])
             seen[layer] = output[0]
-            return type(output)(*copy) if hasattr(output, "_fields") else copy
+            if hasattr(output, "keys"):
+                first = next(iter(output.keys()))
+                return type(output)(**{**output, first: output[0].clone()})
+            return (output[0].clone(),) + tuple(output[1:])
 
         return hook
 
@@ -202,7 +198,7 @@ def torchvision_networks():
             family, target, layers, gain = "swin", "norm", ["features.3", "features.1.1.attn"], 1.0
             size = (256, 256) if "v2" in name else (224, 224)
         else:
-            family, target, layers, size, gain = "maxvit", "blocks", ["blocks.1", "blocks.0.layers.0.layers.MBconv"], (224, 224), 1.2
+            family, target, layers, size, gain = "maxvit", "blocks.3", ["blocks.1", "blocks.0.layers.0.layers.MBconv"], (224, 224), 1.2
         yield family, f"torchvision/{name}", get(name, **more), size, target, layers, gain, prefix, patch
         changed = {
             "resnet18": ("fc", torch.nn.Sequential(torch.nn.Dropout(), linear(512, 256), torch.nn.ReLU(), linear(256))),

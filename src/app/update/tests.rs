@@ -171,6 +171,7 @@ pub(crate) fn summary() -> ModelSummary {
         fingerprint: "0123456789abcdef".to_owned(),
         layer: "layer4".to_owned(),
         recipe: "shorter side 256 (bilinear), center crop 224, ImageNet mean and std".to_owned(),
+        recipe_source: None,
         device: "cpu".to_owned(),
         device_note: Some("no NVIDIA driver".to_owned()),
         guesses: vec!["the preprocessing, by the family's convention".to_owned()],

@@ -4,6 +4,8 @@
 /// Without `aten::`, without the overload and without the underscore of those that overwrite.
 pub const ALLOWED: &[&str] = &[
     "_adaptive_avg_pool2d",
+    "_convolution",
+    "_convolution_mode",
     "_native_batch_norm_legit",
     "_native_batch_norm_legit_no_training",
     "_softmax",

@@ -100,6 +100,22 @@ impl Archive {
         Ok(bytes)
     }
 
+    /// Whether a text stands in a member under a folder.
+    pub(super) fn mentions(&mut self, folder: &str, text: &[u8]) -> Result<bool, ProgramError> {
+        let inside = |name: &&String| name.starts_with(folder);
+        let names: Vec<String> = self.members.keys().filter(inside).cloned().collect();
+        for name in names {
+            if self
+                .read(&name)?
+                .windows(text.len())
+                .any(|part| part == text)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// A member that holds the numbers of a tensor; it may be a part of them.
     pub(super) fn tensor(
         &self,

@@ -214,3 +214,25 @@ fn a_recipe_says_itself_in_words() {
         "size kept, mean 0.5,0.5,0.5 std 0.229,0.224,0.225, BGR"
     );
 }
+
+#[test]
+fn conventions_of_other_sizes_and_spreads_say_themselves() {
+    for (recipe, words) in [
+        (
+            Recipe::imagenet_at(342, 299, Interpolation::Bilinear),
+            "shorter side 342 (bilinear), center crop 299, ImageNet mean and std",
+        ),
+        (
+            Recipe::imagenet_at(248, 224, Interpolation::Bicubic).half(),
+            "shorter side 248 (bicubic), center crop 224, mean and std 0.5",
+        ),
+        (
+            Recipe::cifar_at(28),
+            "squashed to 28 (bilinear), CIFAR-10 mean and std",
+        ),
+    ] {
+        assert_eq!(recipe.in_words(), words);
+    }
+    assert_eq!(Recipe::convention(32), Recipe::cifar_at(32));
+    assert_eq!(Recipe::convention(299), Recipe::imagenet());
+}

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read as _;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flate2::read::GzDecoder;
 use serde::Deserialize;
@@ -26,6 +26,11 @@ const TOLERANCE: f64 = 1e-4;
 /// libtorch's generator of random numbers is one for all threads, and the largest networks fill the
 /// memory: one network at a time.
 static TURN: Mutex<()> = Mutex::new(());
+
+/// The right to use the generator.
+pub(crate) fn generator() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// One network as PyTorch has it.
 #[derive(Debug, Deserialize)]
@@ -154,7 +159,7 @@ impl Record {
     /// # Errors
     /// What differs first, in words.
     pub(crate) fn compare(&self) -> Result<Difference, String> {
-        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = generator();
         let checkpoint = self.checkpoint();
         let network = build(
             &checkpoint,

@@ -210,3 +210,12 @@ fn shortcut(
     net.layer(&part, projected);
     Ok(projected)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    #[ignore = "wip"]
+    fn every_network_equals_pytorchs() {
+        crate::model::zoo::oracle::all_match("resnet");
+    }
+}
