@@ -12,6 +12,7 @@
 #include <torch/csrc/jit/passes/peephole.h>
 #include <torch/csrc/jit/passes/remove_exceptions.h>
 #include <torch/csrc/jit/passes/shape_analysis.h>
+#include <torch/csrc/jit/passes/symbolic_shape_analysis.h>
 #include <torch/csrc/jit/serialization/import.h>
 #include <torch/script.h>
 
@@ -265,6 +266,7 @@ int gradcam_script_lower(Script* script, int64_t height, int64_t width, void* ta
       UnrollConstantLoops(graph);
       EliminateExceptions(graph);
       PropagateInputShapes(graph);
+      PropagateShapesOnGraph(graph);
       PeepholeOptimize(graph);
       ConstantPropagation(graph);
       LowerSimpleTuples(graph);

@@ -12,6 +12,7 @@ use tch::Tensor;
 
 use super::archive::{Archive, Strided};
 use super::nodes::{Expression, JsonNode, Size, TensorMeta, Translator, single};
+use super::symbols::symbol;
 use super::{Parts, ProgramError};
 use crate::text::visible;
 
@@ -278,9 +279,8 @@ impl<'a> Reader<'a> {
                 )));
             }
             Size::Expression(expression) => {
-                self.translator
-                    .symbols
-                    .insert(expression.expr_str.clone(), 1);
+                let name = symbol(&expression.expr_str).unwrap_or(&expression.expr_str);
+                self.translator.symbols.insert(name.to_owned(), 1);
             }
         }
         if !matches!(channels, Size::Int(3)) {
@@ -294,7 +294,7 @@ impl<'a> Reader<'a> {
                     let hint = hint.as_ref().and_then(|hint| hint.as_int).unwrap_or(224);
                     self.translator
                         .symbols
-                        .entry(expr_str.clone())
+                        .entry(symbol(expr_str).unwrap_or(expr_str).to_owned())
                         .or_insert(hint);
                 }
             }
