@@ -3,9 +3,13 @@
 //! A family is one file: it says by which keys it is known, reads its configuration off the names
 //! and shapes, and builds the graph with a [`net::Net`]. [`FAMILIES`] lists them.
 
+mod alexnet;
+mod densenet;
 mod head;
 mod net;
-pub mod resnet;
+mod resnet;
+mod squeezenet;
+mod vgg;
 mod weights;
 
 use tch::Tensor;
@@ -79,11 +83,33 @@ struct Family {
 }
 
 /// Tried in this order where several are possible; the first that fits is taken.
-const FAMILIES: &[Family] = &[Family {
-    name: "ResNet",
-    markers: resnet::MARKERS,
-    build: resnet::build,
-}];
+const FAMILIES: &[Family] = &[
+    Family {
+        name: "ResNet",
+        markers: resnet::MARKERS,
+        build: resnet::build,
+    },
+    Family {
+        name: "VGG",
+        markers: vgg::MARKERS,
+        build: vgg::build,
+    },
+    Family {
+        name: "AlexNet",
+        markers: alexnet::MARKERS,
+        build: alexnet::build,
+    },
+    Family {
+        name: "SqueezeNet",
+        markers: squeezenet::MARKERS,
+        build: squeezenet::build,
+    },
+    Family {
+        name: "DenseNet",
+        markers: densenet::MARKERS,
+        build: densenet::build,
+    },
+];
 
 /// Builds the network that a checkpoint holds, for inputs of the wanted height and width where a
 /// network must know that. Keys are looked for under any prefix, so that `state_dict.module.layer1…`

@@ -162,7 +162,7 @@ def torchvision_networks():
     for name in tv.list_models(module=tv):
         size, gain, prefix, patch, more = (64, 64), 1.4, 0, None, {}
         if name == "alexnet":
-            family, target, layers = "alexnet", "features", ["features.3", "features.10"]
+            family, target, layers, size = "alexnet", "features", ["features.3", "features.10"], (128, 128)
         elif name.startswith("vgg"):
             family, target, layers = "vgg", "features", ["features.3", "features.8"]
         elif name.startswith("squeezenet"):

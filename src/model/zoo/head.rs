@@ -58,6 +58,36 @@ impl Net<'_> {
         Ok(x)
     }
 
+    /// Logits by the classifier of networks from before global pooling: linear layers with ReLU
+    /// between them, as these families are published.
+    pub(super) fn sequential_head(
+        &mut self,
+        name: &str,
+        features: ValueId,
+    ) -> Result<ValueId, FamilyError> {
+        let mut x = features;
+        let layers = self.head_layers(name)?;
+        for (position, layer) in layers.iter().enumerate() {
+            let (Layer::Linear(part) | Layer::Norm(part)) = layer;
+            x = match layer {
+                Layer::Linear(_) => self.linear(part, x)?,
+                Layer::Norm(_) => self.batch_norm(part, x, 1e-5)?,
+            };
+            if position + 1 < layers.len() && matches!(layer, Layer::Linear(_)) {
+                x = self.relu(x)?;
+            }
+        }
+        self.builder.layer(name, x, None);
+        Ok(x)
+    }
+
+    /// How many linear layers a module has.
+    pub(super) fn linears(&self, name: &str) -> usize {
+        let is_linear = |layer: &&Layer| matches!(layer, Layer::Linear(_));
+        self.head_layers(name)
+            .map_or(0, |layers| layers.iter().filter(is_linear).count())
+    }
+
     fn head_layers(&self, name: &str) -> Result<Vec<Layer>, FamilyError> {
         let mut modules: Vec<String> = Vec::new();
         self.collect_modules(name, &mut modules);

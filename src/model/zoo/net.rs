@@ -471,6 +471,20 @@ impl<'a> Net<'a> {
         )
     }
 
+    /// `[batch, channels, side, side]` as `[batch, channels * side * side]`.
+    pub(super) fn flatten_channels(
+        &mut self,
+        x: ValueId,
+        side: usize,
+    ) -> Result<ValueId, FamilyError> {
+        let flat = self.flatten(x, 1)?;
+        self.set_channels(
+            flat,
+            self.channels(x).map(|channels| channels * side * side),
+        );
+        Ok(flat)
+    }
+
     /// Global average pooling of `[batch, channels, height, width]` to `[batch, channels]`.
     pub(super) fn global_pool(&mut self, x: ValueId) -> Result<ValueId, FamilyError> {
         let pooled = self.adaptive_avg_pool(x, 1)?;

@@ -341,3 +341,19 @@ fn difference(expected: &[f64], found: &[f64], size: f64) -> f64 {
             }
         })
 }
+
+/// One test for each file of records.
+macro_rules! families {
+    ($($family:ident),* $(,)?) => {
+        $(#[test]
+        fn $family() {
+            all_match(stringify!($family));
+        })*
+    };
+}
+
+mod every_network_equals_pytorchs {
+    use super::all_match;
+
+    families!(alexnet, densenet, resnet, squeezenet, vgg);
+}

@@ -6,7 +6,9 @@
 //! bottleneck's 3x3 convolution (`ResNeXt`); Zagoruyko and Komodakis 2016, arXiv 1605.07146, widen
 //! it (Wide `ResNet`). A stage halves the size in the 3x3 convolution of its first block, as
 //! torchvision does ("v1.5"). Names are torchvision's; `shortcut` and `linear` of the common CIFAR
-//! implementation are known too.
+//! implementation, and the names of transformers, are known too. timm's variants: the first
+//! convolution as three of 3x3 and the shortcut's stride as an average pooling (He et al. 2018, "Bag
+//! of Tricks", arXiv 1812.01187, section 4), and squeeze-and-excitation.
 
 use super::net::{Activation, Conv, Description, Net, Pool};
 use super::weights::Weights;
@@ -14,21 +16,36 @@ use super::{FamilyError, Network};
 use crate::model::graph::ValueId;
 use crate::model::recipe::Recipe;
 
-/// A key of every residual network.
-pub(super) const MARKERS: &[&str] = &["layer1.0.conv1.weight"];
+/// torchvision's and timm's layout, and that of transformers.
+pub(super) const MARKERS: &[&str] = &[
+    "layer1.0.conv1.weight",
+    "resnet.encoder.stages.0.layers.0.layer.0.convolution.weight",
+];
 
-/// What batch norms add to the variance; torchvision's and timm's.
+/// What batch norms add to the variance.
 const EPS: f64 = 1e-5;
 
 /// What the names and shapes tell.
 #[derive(Debug, PartialEq, Eq)]
 struct Config {
+    names: Names,
     bottleneck: bool,
     stages: Vec<Stage>,
     /// Side of the first convolution's kernel.
     stem_kernel: usize,
+    /// Whether three convolutions stand for the first one.
+    deep_stem: bool,
+    /// Whether blocks have squeeze-and-excitation.
+    squeeze_excite: bool,
     /// Name of the linear layer.
     head: &'static str,
+}
+
+/// How modules are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Names {
+    Torchvision,
+    Transformers,
 }
 
 /// Blocks that work at one resolution.
@@ -43,15 +60,29 @@ struct Stage {
 
 pub(super) fn build(mut net: Net<'_>) -> Result<Network, FamilyError> {
     let config = Config::read(&net.weights);
+    let names = config.names;
     let mut x = stem(&mut net, &config)?;
     for (index, stage) in config.stages.iter().enumerate() {
-        let name = format!("layer{}", index + 1);
         for block in 0..stage.blocks {
             let stride = if index > 0 && block == 0 { 2 } else { 1 };
-            x = residual_block(&mut net, &format!("{name}.{block}"), x, stride, stage)?;
+            x = residual_block(
+                &mut net,
+                names,
+                &names.block(index, block),
+                x,
+                stride,
+                stage,
+            )?;
         }
-        net.layer(&name, x);
+        net.layer(&names.stage(index), x);
     }
+    let target_layer = match names {
+        Names::Torchvision => names.stage(config.stages.len().saturating_sub(1)),
+        Names::Transformers => {
+            net.layer("resnet.encoder", x);
+            "resnet.encoder".to_owned()
+        }
+    };
     let features = net.global_pool(x)?;
     let logits = net.head(config.head, features, Activation::Relu)?;
     let small = config.small_images();
@@ -62,42 +93,86 @@ pub(super) fn build(mut net: Net<'_>) -> Result<Network, FamilyError> {
         logits,
         Description {
             family: config.name(),
-            target_layer: format!("layer{}", config.stages.len()),
+            target_layer,
             recipe: Recipe::convention(if small { 32 } else { 224 }),
             fixed_size: None,
         },
     )
 }
 
+impl Names {
+    fn stage(self, index: usize) -> String {
+        match self {
+            Self::Torchvision => format!("layer{}", index + 1),
+            Self::Transformers => format!("resnet.encoder.stages.{index}"),
+        }
+    }
+
+    fn block(self, stage: usize, block: usize) -> String {
+        match self {
+            Self::Torchvision => format!("{}.{block}", self.stage(stage)),
+            Self::Transformers => format!("{}.layers.{block}", self.stage(stage)),
+        }
+    }
+
+    /// A convolution of a block, counted from 1, and the batch norm after it.
+    fn conv(self, block: &str, number: usize) -> [String; 2] {
+        match self {
+            Self::Torchvision => ["conv", "bn"].map(|part| format!("{block}.{part}{number}")),
+            Self::Transformers => {
+                let layer = format!("{block}.layer.{}", number - 1);
+                ["convolution", "normalization"].map(|part| format!("{layer}.{part}"))
+            }
+        }
+    }
+}
+
 impl Config {
     fn read(weights: &Weights<'_>) -> Self {
-        let bottleneck = weights.has("layer1.0.conv3.weight");
-        let stages = (1..)
-            .map(|stage| format!("layer{stage}"))
-            .take_while(|stage| weights.blocks(stage) > 0)
+        let names = if weights.has("layer1.0.conv1.weight") {
+            Names::Torchvision
+        } else {
+            Names::Transformers
+        };
+        let weight = |stage, number| {
+            let [conv, _] = names.conv(&names.block(stage, 0), number);
+            format!("{conv}.weight")
+        };
+        let bottleneck = weights.has(&weight(0, 3));
+        let stages = (0..)
+            .take_while(|stage| weights.has(&weight(*stage, 1)))
             .map(|stage| {
-                let length = |conv, axis| weights.length(&format!("{stage}.0.{conv}.weight"), axis);
-                let width = length("conv1", 0).unwrap_or(0);
-                let per_group = length("conv2", 1).unwrap_or(0).max(1);
+                let width = weights.length(&weight(stage, 1), 0).unwrap_or(0);
+                let per_group = weights.length(&weight(stage, 2), 1).unwrap_or(0).max(1);
+                let blocks = match names {
+                    Names::Torchvision => weights.blocks(&names.stage(stage)),
+                    Names::Transformers => {
+                        weights.blocks(&format!("{}.layers", names.stage(stage)))
+                    }
+                };
+                let groups = if bottleneck {
+                    (width / per_group).max(1)
+                } else {
+                    1
+                };
                 Stage {
-                    blocks: weights.blocks(&stage),
+                    blocks,
                     width,
-                    groups: if bottleneck {
-                        (width / per_group).max(1)
-                    } else {
-                        1
-                    },
+                    groups,
                 }
             })
             .collect();
         Self {
+            names,
             bottleneck,
             stages,
             stem_kernel: weights.length("conv1.weight", 2).unwrap_or(7),
-            head: if weights.has("linear.weight") {
-                "linear"
-            } else {
-                "fc"
+            deep_stem: weights.has("conv1.0.weight"),
+            squeeze_excite: weights.has("layer1.0.se.fc1.weight"),
+            head: match names {
+                Names::Transformers => "classifier",
+                Names::Torchvision if weights.has("linear.weight") => "linear",
+                Names::Torchvision => "fc",
             },
         }
     }
@@ -106,8 +181,14 @@ impl Config {
         self.stem_kernel == 3
     }
 
-    /// "ResNet-50", "ResNeXt-50 32x4d", "Wide ResNet-50-2", or the numbers of blocks.
+    /// "SE-ResNet-50", "ResNet-50-D", "ResNeXt-50 32x4d", "Wide ResNet-50-2", or the numbers of blocks.
     fn name(&self) -> String {
+        let before = if self.squeeze_excite { "SE-" } else { "" };
+        let after = if self.deep_stem { "-D" } else { "" };
+        format!("{before}{}{after}", self.plain_name())
+    }
+
+    fn plain_name(&self) -> String {
         let blocks: Vec<usize> = self.stages.iter().map(|stage| stage.blocks).collect();
         let depth = match (self.bottleneck, blocks.as_slice()) {
             (false, [2, 2, 2, 2]) => Some(18),
@@ -142,27 +223,58 @@ impl Config {
 
 /// The layers before the first stage.
 fn stem(net: &mut Net<'_>, config: &Config) -> Result<ValueId, FamilyError> {
-    let stride = if config.small_images() { 1 } else { 2 };
-    let x = net.conv("conv1", net.input(), Conv::stride(stride))?;
-    let x = net.batch_norm("bn1", x, EPS)?;
+    let input = net.input();
+    let x = match config.names {
+        Names::Transformers => {
+            let x = net.conv(
+                "resnet.embedder.embedder.convolution",
+                input,
+                Conv::stride(2).kernel(7),
+            )?;
+            net.batch_norm("resnet.embedder.embedder.normalization", x, EPS)?
+        }
+        Names::Torchvision if config.deep_stem => {
+            let mut x = net.conv("conv1.0", input, Conv::stride(2).kernel(3))?;
+            for (norm, conv) in [("conv1.1", "conv1.3"), ("conv1.4", "conv1.6")] {
+                x = net.batch_norm(norm, x, EPS)?;
+                x = net.relu(x)?;
+                x = net.conv(conv, x, Conv::default().kernel(3))?;
+            }
+            net.layer("conv1", x);
+            net.batch_norm("bn1", x, EPS)?
+        }
+        Names::Torchvision => {
+            let stride = if config.small_images() { 1 } else { 2 };
+            let x = net.conv("conv1", input, Conv::stride(stride))?;
+            net.batch_norm("bn1", x, EPS)?
+        }
+    };
     let x = net.relu(x)?;
-    net.layer("relu", x);
+    let (relu, pool) = match config.names {
+        Names::Torchvision => ("relu", "maxpool"),
+        Names::Transformers => ("resnet.embedder.embedder", "resnet.embedder"),
+    };
+    net.layer(relu, x);
     if config.small_images() {
         return Ok(x);
     }
     let x = net.max_pool(x, Pool::new(3, 2).padding(1))?;
-    net.layer("maxpool", x);
+    net.layer(pool, x);
     Ok(x)
 }
 
 fn residual_block(
     net: &mut Net<'_>,
+    names: Names,
     name: &str,
     x: ValueId,
     stride: i64,
     stage: &Stage,
 ) -> Result<ValueId, FamilyError> {
-    let convs = if net.weights.has(&format!("{name}.conv3.weight")) {
+    let bottleneck = net
+        .weights
+        .has(&format!("{}.weight", names.conv(name, 3)[0]));
+    let convs = if bottleneck {
         vec![
             Conv::default().kernel(1),
             Conv::stride(stride).kernel(3).groups(stage.groups),
@@ -174,13 +286,19 @@ fn residual_block(
     let last = convs.len();
     let mut branch = x;
     for (number, conv) in (1..).zip(convs) {
-        branch = net.conv(&format!("{name}.conv{number}"), branch, conv)?;
-        branch = net.batch_norm(&format!("{name}.bn{number}"), branch, EPS)?;
+        let [conv_name, norm_name] = names.conv(name, number);
+        branch = net.conv(&conv_name, branch, conv)?;
+        branch = net.batch_norm(&norm_name, branch, EPS)?;
         if number < last {
             branch = net.relu(branch)?;
         }
     }
-    let shortcut = shortcut(net, name, x, branch, stride)?;
+    if net.weights.has(&format!("{name}.se.fc1.weight")) {
+        let parts = [&*format!("{name}.se.fc1"), &*format!("{name}.se.fc2")];
+        branch = net.squeeze_excite(branch, parts, Activation::Relu, Activation::Sigmoid)?;
+        net.layer(&format!("{name}.se"), branch);
+    }
+    let shortcut = shortcut(net, names, name, x, branch, stride)?;
     let sum = net.add(branch, shortcut)?;
     let output = net.relu(sum)?;
     net.layer(name, output);
@@ -190,6 +308,7 @@ fn residual_block(
 /// The block's input, projected where its size or its channels change.
 fn shortcut(
     net: &mut Net<'_>,
+    names: Names,
     name: &str,
     x: ValueId,
     branch: ValueId,
@@ -198,24 +317,26 @@ fn shortcut(
     if stride == 1 && net.channels(x) == net.channels(branch) {
         return Ok(x);
     }
-    let part = if net.weights.has(&format!("{name}.shortcut.0.weight")) {
-        format!("{name}.shortcut")
-    } else {
-        format!("{name}.downsample")
-    };
     let mut conv = Conv::stride(stride).kernel(1);
     conv.c_out = net.channels(branch);
-    let projected = net.conv(&format!("{part}.0"), x, conv)?;
-    let projected = net.batch_norm(&format!("{part}.1"), projected, EPS)?;
-    net.layer(&part, projected);
+    let mut x = x;
+    let (part, conv_name, norm_name) = match names {
+        Names::Transformers => ("shortcut", "convolution", "normalization"),
+        Names::Torchvision if net.weights.has(&format!("{name}.shortcut.0.weight")) => {
+            ("shortcut", "0", "1")
+        }
+        Names::Torchvision if net.weights.has(&format!("{name}.downsample.2.weight")) => {
+            if stride != 1 {
+                // Windows that hang over the edge average what is there.
+                x = net.avg_pool(x, Pool::new(2, stride).ceil(), false)?;
+            }
+            conv.stride = 1;
+            ("downsample", "1", "2")
+        }
+        Names::Torchvision => ("downsample", "0", "1"),
+    };
+    let projected = net.conv(&format!("{name}.{part}.{conv_name}"), x, conv)?;
+    let projected = net.batch_norm(&format!("{name}.{part}.{norm_name}"), projected, EPS)?;
+    net.layer(&format!("{name}.{part}"), projected);
     Ok(projected)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    #[ignore = "wip"]
-    fn every_network_equals_pytorchs() {
-        crate::model::zoo::oracle::all_match("resnet");
-    }
 }
