@@ -4,12 +4,21 @@
 //! and shapes, and builds the graph with a [`net::Net`]. [`FAMILIES`] lists them.
 
 mod alexnet;
+mod convnext;
 mod densenet;
+mod googlenet;
 mod head;
+mod inception;
+mod mnasnet;
+mod mobilenet_v2;
+mod mobilenet_v3;
 mod net;
+mod regnet;
 mod resnet;
+mod shufflenet;
 mod squeezenet;
 mod vgg;
+mod vit;
 mod weights;
 
 use tch::Tensor;
@@ -108,6 +117,51 @@ const FAMILIES: &[Family] = &[
         name: "DenseNet",
         markers: densenet::MARKERS,
         build: densenet::build,
+    },
+    Family {
+        name: "MobileNet v2",
+        markers: mobilenet_v2::MARKERS,
+        build: mobilenet_v2::build,
+    },
+    Family {
+        name: "MobileNet v3",
+        markers: mobilenet_v3::MARKERS,
+        build: mobilenet_v3::build,
+    },
+    Family {
+        name: "MNASNet",
+        markers: mnasnet::MARKERS,
+        build: mnasnet::build,
+    },
+    Family {
+        name: "ShuffleNet v2",
+        markers: shufflenet::MARKERS,
+        build: shufflenet::build,
+    },
+    Family {
+        name: "GoogLeNet",
+        markers: googlenet::MARKERS,
+        build: googlenet::build,
+    },
+    Family {
+        name: "Inception v3",
+        markers: inception::MARKERS,
+        build: inception::build,
+    },
+    Family {
+        name: "RegNet",
+        markers: regnet::MARKERS,
+        build: regnet::build,
+    },
+    Family {
+        name: "ConvNeXt",
+        markers: convnext::MARKERS,
+        build: convnext::build,
+    },
+    Family {
+        name: "ViT",
+        markers: vit::MARKERS,
+        build: vit::build,
     },
 ];
 

@@ -1,7 +1,6 @@
 """Makes the golden values beside this file from the reference implementations.
 
-    pip install torch==2.13.0 torchvision==0.28.0 grad-cam==1.5.7 pillow==12.3.0 timm==1.0.31 \
-        transformers==5.23.0
+    pip install torch==2.13.0 torchvision==0.28.0 grad-cam==1.5.7 pillow==12.3.0
     python tests/golden/make.py
 
 Images and weights are integer formulas, so that the tests can make the same ones without a file and
@@ -59,55 +58,6 @@ def recipes():
                     "pixels": np.asarray(seen).tobytes().hex(),
                 })
     return cases
-
-
-def cards():
-    """What timm and transformers make of a Pillow image by the words in a folder."""
-    from timm.data import create_transform, resolve_data_config
-    from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
-    from transformers.models.convnext.image_processing_pil_convnext import ConvNextImageProcessorPil
-    from transformers.models.deit.image_processing_pil_deit import DeiTImageProcessorPil
-    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
-
-    imagenet = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
-    timm = [
-        {"input_size": [3, 40, 40], "interpolation": "bicubic", "crop_pct": 0.95, **imagenet},
-        {"input_size": [3, 36, 36], "interpolation": "bilinear", "crop_pct": 0.875, "crop_mode": "center"},
-        {"input_size": [3, 24, 40], "interpolation": "bicubic", "crop_pct": 0.9, "crop_mode": "squash"},
-        {"input_size": [3, 30, 30], "crop_pct": 1.0, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
-    ]
-    processors = [
-        ViTImageProcessorPil(size={"height": 28, "width": 36}),
-        ViTImageProcessorPil(size=32, resample=3, image_mean=imagenet["mean"], image_std=imagenet["std"]),
-        ViTImageProcessorPil(size={"height": 28, "width": 28}, rescale_factor=1 / 127.5, do_normalize=False),
-        ConvNextImageProcessorPil(size={"shortest_edge": 40}, crop_pct=0.875),
-        ConvNextImageProcessorPil(size={"shortest_edge": 384}, resample=2),
-        DeiTImageProcessorPil(size={"height": 40, "width": 40}, crop_size={"height": 33, "width": 33}),
-        BitImageProcessorPil(size={"shortest_edge": 36}, crop_size={"height": 30, "width": 31}),
-    ]
-    cases = []
-    for width, height in [(61, 43), (40, 67)]:
-        picture = Image.fromarray(image(width, height))
-        for cfg in timm:
-            x = create_transform(**resolve_data_config(pretrained_cfg=cfg))(picture)
-            cases.append((width, height, "config.json", {"architecture": "resnet50", "pretrained_cfg": cfg}, x))
-        for processor in processors:
-            x = processor(picture, return_tensors="pt")["pixel_values"][0]
-            words = json.loads(processor.to_json_string())
-            # Its implementation with Pillow stands for the class.
-            words["image_processor_type"] = words["image_processor_type"].removesuffix("Pil")
-            cases.append((width, height, "preprocessor_config.json", words, x))
-    return [
-        {
-            "image": [width, height],
-            "file": file,
-            "words": words,
-            "size": [x.shape[2], x.shape[1]],
-            # A prime number apart, so that no row or column is left out.
-            "values": [round(v, 5) for v in x.flatten()[:: 997 if x.numel() > 10_000 else 29].tolist()],
-        }
-        for width, height, file, words, x in cases
-    ]
 
 
 def weight(index, key_number):
@@ -209,5 +159,4 @@ def write(name, value):
 if __name__ == "__main__":
     checkpoints()
     write("recipe.json", recipes())
-    write("cards.json", cards())
     write("grad_cam.json", networks())

@@ -317,10 +317,19 @@ impl<'a> Net<'a> {
 
     /// `Linear` over the last axis; a bias is used where there is one. The layer is not noted.
     pub(super) fn linear(&mut self, name: &str, x: ValueId) -> Result<ValueId, FamilyError> {
-        let weight_name = format!("{name}.weight");
-        let c_out = self.weights.length(&weight_name, 0);
-        let weight = self.weight(&weight_name, &[None, self.channels(x)]);
-        let bias = self.optional(&format!("{name}.bias"), &[c_out]);
+        self.linear_of(&format!("{name}.weight"), &format!("{name}.bias"), x)
+    }
+
+    /// The same by the names of weight and bias.
+    pub(super) fn linear_of(
+        &mut self,
+        weight_name: &str,
+        bias_name: &str,
+        x: ValueId,
+    ) -> Result<ValueId, FamilyError> {
+        let c_out = self.weights.length(weight_name, 0);
+        let weight = self.weight(weight_name, &[None, self.channels(x)]);
+        let bias = self.optional(bias_name, &[c_out]);
         let output = self.call(
             "linear",
             &[
@@ -330,6 +339,27 @@ impl<'a> Net<'a> {
             ],
         )?;
         self.set_channels(output, c_out);
+        Ok(output)
+    }
+
+    /// `Linear` over the last axis; the weight may be that of a 1x1 convolution.
+    pub(super) fn pointwise(&mut self, name: &str, x: ValueId) -> Result<ValueId, FamilyError> {
+        let weight_name = format!("{name}.weight");
+        let Some(&[c_out, c_in, 1, 1]) = self.weights.shape(&weight_name) else {
+            return self.linear(name, x);
+        };
+        let weight = self.weight(&weight_name, &[None, self.channels(x), Some(1), Some(1)]);
+        let weight = self.reshape(weight, &[c_out as i64, c_in as i64])?;
+        let bias = self.optional(&format!("{name}.bias"), &[Some(c_out)]);
+        let output = self.call(
+            "linear",
+            &[
+                ("input", x.into()),
+                ("weight", weight.into()),
+                ("bias", bias.into()),
+            ],
+        )?;
+        self.set_channels(output, Some(c_out));
         Ok(output)
     }
 
@@ -483,6 +513,20 @@ impl<'a> Net<'a> {
             self.channels(x).map(|channels| channels * side * side),
         );
         Ok(flat)
+    }
+
+    /// Convolution, batch norm and ReLU as GoogLeNet and Inception have them.
+    pub(super) fn basic_conv(
+        &mut self,
+        name: &str,
+        x: ValueId,
+        conv: Conv,
+    ) -> Result<ValueId, FamilyError> {
+        let x = self.conv(&format!("{name}.conv"), x, conv)?;
+        let x = self.batch_norm(&format!("{name}.bn"), x, 1e-3)?;
+        let x = self.relu(x)?;
+        self.layer(name, x);
+        Ok(x)
     }
 
     /// Global average pooling of `[batch, channels, height, width]` to `[batch, channels]`.

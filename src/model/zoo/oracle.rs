@@ -355,5 +355,20 @@ macro_rules! families {
 mod every_network_equals_pytorchs {
     use super::all_match;
 
-    families!(alexnet, densenet, resnet, squeezenet, vgg);
+    families!(
+        alexnet,
+        convnext,
+        densenet,
+        googlenet,
+        inception,
+        mnasnet,
+        mobilenet_v2,
+        mobilenet_v3,
+        regnet,
+        resnet,
+        shufflenet,
+        squeezenet,
+        vgg,
+        vit
+    );
 }
