@@ -6,10 +6,12 @@
 mod alexnet;
 mod convnext;
 mod densenet;
+mod efficientnet;
 mod googlenet;
 mod head;
 mod inception;
 mod mnasnet;
+mod mobile_timm;
 mod mobilenet_v2;
 mod mobilenet_v3;
 mod net;
@@ -162,6 +164,16 @@ const FAMILIES: &[Family] = &[
         name: "ViT",
         markers: vit::MARKERS,
         build: vit::build,
+    },
+    Family {
+        name: "EfficientNet",
+        markers: efficientnet::MARKERS,
+        build: efficientnet::build,
+    },
+    Family {
+        name: "timm's mobile networks",
+        markers: mobile_timm::MARKERS,
+        build: mobile_timm::build,
     },
 ];
 

@@ -258,6 +258,18 @@ impl<'a> Net<'a> {
         x: ValueId,
         eps: f64,
     ) -> Result<ValueId, FamilyError> {
+        let output = self.batch_norm_unnamed(name, x, eps)?;
+        self.layer(name, output);
+        Ok(output)
+    }
+
+    /// The same; what the module outputs is the caller's to say.
+    pub(super) fn batch_norm_unnamed(
+        &mut self,
+        name: &str,
+        x: ValueId,
+        eps: f64,
+    ) -> Result<ValueId, FamilyError> {
         let channels = self.channels(x);
         let mut operands: Vec<(&str, Operand)> = vec![("input", x.into())];
         for part in ["weight", "bias", "running_mean", "running_var"] {
@@ -270,9 +282,7 @@ impl<'a> Net<'a> {
             ("eps", eps.into()),
             ("cudnn_enabled", true.into()),
         ]);
-        let output = self.same("batch_norm", x, &operands)?;
-        self.layer(name, output);
-        Ok(output)
+        self.same("batch_norm", x, &operands)
     }
 
     /// `LayerNorm` over the last axis (Ba et al. 2016, arXiv 1607.06450). The layer is not noted:

@@ -359,6 +359,7 @@ mod every_network_equals_pytorchs {
         alexnet,
         convnext,
         densenet,
+        efficientnet,
         googlenet,
         inception,
         mnasnet,
