@@ -10,6 +10,7 @@ mod efficientnet;
 mod googlenet;
 mod head;
 mod inception;
+mod maxvit;
 mod mnasnet;
 mod mobile_timm;
 mod mobilenet_v2;
@@ -19,6 +20,7 @@ mod regnet;
 mod resnet;
 mod shufflenet;
 mod squeezenet;
+mod swin;
 mod vgg;
 mod vit;
 mod weights;
@@ -175,6 +177,12 @@ const FAMILIES: &[Family] = &[
         markers: mobile_timm::MARKERS,
         build: mobile_timm::build,
     },
+    Family {
+        name: "Swin",
+        markers: swin::MARKERS,
+        build: swin::build,
+    },
+    Family { name: "MaxViT", markers: maxvit::MARKERS, build: maxvit::build },
 ];
 
 /// Builds the network that a checkpoint holds, for inputs of the wanted height and width where a

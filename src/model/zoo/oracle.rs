@@ -362,6 +362,7 @@ mod every_network_equals_pytorchs {
         efficientnet,
         googlenet,
         inception,
+        maxvit,
         mnasnet,
         mobilenet_v2,
         mobilenet_v3,
@@ -369,6 +370,7 @@ mod every_network_equals_pytorchs {
         resnet,
         shufflenet,
         squeezenet,
+        swin,
         vgg,
         vit
     );
