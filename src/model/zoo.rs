@@ -182,7 +182,11 @@ const FAMILIES: &[Family] = &[
         markers: swin::MARKERS,
         build: swin::build,
     },
-    Family { name: "MaxViT", markers: maxvit::MARKERS, build: maxvit::build },
+    Family {
+        name: "MaxViT",
+        markers: maxvit::MARKERS,
+        build: maxvit::build,
+    },
 ];
 
 /// Builds the network that a checkpoint holds, for inputs of the wanted height and width where a

@@ -15,7 +15,8 @@ const NORM_EPS: f64 = 1e-3;
 const LAYER_NORM_EPS: f64 = 1e-5;
 
 pub(super) fn build(mut net: Net<'_>) -> Result<Network, FamilyError> {
-    net.weights.skip(|name| name.ends_with("relative_position_index"));
+    net.weights
+        .skip(|name| name.ends_with("relative_position_index"));
     let size = net.wanted_size.unwrap_or((224, 224));
     let input = net.input();
     let x = unit(&mut net, "stem.0", input, Conv::stride(2).kernel(3))?;
@@ -32,7 +33,11 @@ pub(super) fn build(mut net: Net<'_>) -> Result<Network, FamilyError> {
             let stride = if layer == 0 { 2 } else { 1 };
             x = inverted_residual(&mut net, &format!("{inner}.MBconv"), x, stride)?;
             for across in [false, true] {
-                let part = if across { "grid_attention" } else { "window_attention" };
+                let part = if across {
+                    "grid_attention"
+                } else {
+                    "window_attention"
+                };
                 x = attention_layer(&mut net, &format!("{inner}.{part}"), x, map, across)?;
             }
             net.layer(&format!("{layers}.{layer}"), x);
@@ -64,11 +69,18 @@ fn unit(net: &mut Net<'_>, name: &str, x: ValueId, conv: Conv) -> Result<ValueId
     Ok(x)
 }
 
-fn inverted_residual(net: &mut Net<'_>, name: &str, input: ValueId, stride: i64) -> Result<ValueId, FamilyError> {
+fn inverted_residual(
+    net: &mut Net<'_>,
+    name: &str,
+    input: ValueId,
+    stride: i64,
+) -> Result<ValueId, FamilyError> {
     let part = |inner: &str| format!("{name}.layers.{inner}");
     let x = net.batch_norm(&part("pre_norm"), input, NORM_EPS)?;
     let x = unit(net, &part("conv_a"), x, Conv::default().kernel(1))?;
-    let depthwise = Conv::stride(stride).kernel(3).groups(net.channels(x).unwrap_or(1));
+    let depthwise = Conv::stride(stride)
+        .kernel(3)
+        .groups(net.channels(x).unwrap_or(1));
     let x = unit(net, &part("conv_b"), x, depthwise)?;
     let squeeze = part("squeeze_excitation");
     let names = [&*format!("{squeeze}.fc1"), &*format!("{squeeze}.fc2")];
@@ -78,7 +90,11 @@ fn inverted_residual(net: &mut Net<'_>, name: &str, input: ValueId, stride: i64)
     if stride == 2 {
         shortcut = net.avg_pool(shortcut, Pool::new(3, 2).padding(1), true)?;
     }
-    if let Some(projection) = ["proj.1", "proj.0"].map(|end| format!("{name}.{end}")).iter().find(|name| net.weights.has(&format!("{name}.weight"))) {
+    if let Some(projection) = ["proj.1", "proj.0"]
+        .map(|end| format!("{name}.{end}"))
+        .iter()
+        .find(|name| net.weights.has(&format!("{name}.weight")))
+    {
         shortcut = net.conv(projection, shortcut, Conv::default().kernel(1))?;
     }
     let output = net.add(shortcut, x)?;
@@ -87,20 +103,40 @@ fn inverted_residual(net: &mut Net<'_>, name: &str, input: ValueId, stride: i64)
 }
 
 /// Attention and an MLP on parts of the map: neighbours, or positions that lie a window apart.
-fn attention_layer(net: &mut Net<'_>, name: &str, x: ValueId, map: (usize, usize), across: bool) -> Result<ValueId, FamilyError> {
+fn attention_layer(
+    net: &mut Net<'_>,
+    name: &str,
+    x: ValueId,
+    map: (usize, usize),
+    across: bool,
+) -> Result<ValueId, FamilyError> {
     let attention = format!("{name}.attn_layer.1");
     let table = format!("{attention}.relative_position_bias_table");
-    let side = net.weights.length(&table, 0).map_or(7, |length| length.isqrt().div_ceil(2)).max(1);
+    let side = net
+        .weights
+        .length(&table, 0)
+        .map_or(7, |length| length.isqrt().div_ceil(2))
+        .max(1);
     if map.0 % side != 0 || map.1 % side != 0 {
         return Err(FamilyError::Shape {
             family: "MaxViT".to_owned(),
-            reason: format!("its map of {}x{} is not made of windows of {side}x{side}; use inputs whose sides are multiples of {}", map.0, map.1, 32 * side),
+            reason: format!(
+                "its map of {}x{} is not made of windows of {side}x{side}; use inputs whose sides are multiples of {}",
+                map.0,
+                map.1,
+                32 * side
+            ),
         });
     }
     let channels = net.channels(x).unwrap_or(1);
-    let (rows, columns) = if across { (map.0 / side, map.1 / side) } else { (side, side) };
+    let (rows, columns) = if across {
+        (map.0 / side, map.1 / side)
+    } else {
+        (side, side)
+    };
     let (high, wide) = (map.0 / rows, map.1 / columns);
-    let numbers = |lengths: &[usize]| -> Vec<i64> { lengths.iter().map(|&length| length as i64).collect() };
+    let numbers =
+        |lengths: &[usize]| -> Vec<i64> { lengths.iter().map(|&length| length as i64).collect() };
     let cut = net.reshape(x, &numbers(&[1, channels, high, rows, wide, columns]))?;
     let cut = net.permute(cut, &[0, 2, 4, 3, 5, 1])?;
     let mut parts = net.reshape(cut, &numbers(&[high * wide, rows * columns, channels]))?;
@@ -108,7 +144,11 @@ fn attention_layer(net: &mut Net<'_>, name: &str, x: ValueId, map: (usize, usize
         parts = net.transpose(parts, 0, 1)?;
     }
     net.set_channels(parts, Some(channels));
-    let (count, tokens) = if across { (rows * columns, high * wide) } else { (high * wide, rows * columns) };
+    let (count, tokens) = if across {
+        (rows * columns, high * wide)
+    } else {
+        (high * wide, rows * columns)
+    };
     let mixed = attend(net, name, parts, [count, tokens, channels], side)?;
     let mixed = net.add(parts, mixed)?;
     let normed = net.layer_norm(&format!("{name}.mlp_layer.0"), mixed, LAYER_NORM_EPS)?;
@@ -128,7 +168,13 @@ fn attention_layer(net: &mut Net<'_>, name: &str, x: ValueId, map: (usize, usize
 }
 
 /// Attention with position biases inside of each of `[count, tokens, channels]`.
-fn attend(net: &mut Net<'_>, name: &str, x: ValueId, [count, tokens, channels]: [usize; 3], side: usize) -> Result<ValueId, FamilyError> {
+fn attend(
+    net: &mut Net<'_>,
+    name: &str,
+    x: ValueId,
+    [count, tokens, channels]: [usize; 3],
+    side: usize,
+) -> Result<ValueId, FamilyError> {
     let attention = format!("{name}.attn_layer.1");
     let table = format!("{attention}.relative_position_bias_table");
     let heads = net.weights.length(&table, 1).unwrap_or(1).max(1);
@@ -144,7 +190,14 @@ fn attend(net: &mut Net<'_>, name: &str, x: ValueId, [count, tokens, channels]: 
     let span = 2 * side - 1;
     let biases = net.weight(&table, &[Some(span * span), Some(heads)]);
     let index = net.builder.constant(relative_position_index(side));
-    let rows = net.call("index_select", &[("self", biases.into()), ("dim", 0.into()), ("index", index.into())])?;
+    let rows = net.call(
+        "index_select",
+        &[
+            ("self", biases.into()),
+            ("dim", 0.into()),
+            ("index", index.into()),
+        ],
+    )?;
     let pairs = net.reshape(rows, &[1, tokens as i64, tokens as i64, heads as i64])?;
     let bias = net.permute(pairs, &[0, 3, 1, 2])?;
     let mixed = net.call(
