@@ -1,6 +1,7 @@
 //! The command line: arguments and environment → plain settings. Nothing else reads either.
 
 pub mod explain;
+pub mod layers;
 
 use std::path::PathBuf;
 
@@ -28,6 +29,8 @@ pub struct Arguments {
 enum Subcommands {
     /// Explain images without the interface: write heatmaps and overlays, print predictions
     Explain(ExplainArguments),
+    /// List the layers of a model: name, operation, output shape, which is the default, and why not
+    Layers(LayersArguments),
 }
 
 #[derive(Debug, Args)]
@@ -100,15 +103,26 @@ struct ExplainArguments {
 }
 
 #[derive(Debug, Args)]
+struct LayersArguments {
+    /// Print one JSON object a line for each layer, and nothing else
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    model: ModelArguments,
+}
+
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 struct ModelArguments {
-    /// Checkpoint: .safetensors, or a state dict in .pth or .pt; the bundled demo model without it
+    /// Checkpoint (.safetensors, .pth, .pt, .bin, .ckpt or a folder of these), torch.export program
+    /// (.pt2) or TorchScript archive; the bundled demo model without it
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// Class names: a file with one a line, JSON or CSV, or a folder with a subfolder for each class
     #[arg(long, value_name = "FILE|DIR")]
     labels: Option<PathBuf>,
-    /// Target layer by its dotted name, such as layer3.1.conv2; the last stage without it
+    /// Target layer by its name in `gradcam layers`, such as layer3.1.conv2; the last one with a map
+    /// before the head without it
     #[arg(long, value_name = "NAME")]
     layer: Option<String>,
     /// auto, cpu, cuda or cuda:N
@@ -177,6 +191,15 @@ struct Three([f32; 3]);
 pub enum Settings {
     Open(OpenSettings),
     Explain(ExplainSettings),
+    Layers(LayersSettings),
+}
+
+/// For `gradcam layers`.
+#[derive(Debug)]
+pub struct LayersSettings {
+    pub model: ModelSource,
+    pub load: LoadOptions,
+    pub json: bool,
 }
 
 /// For the interface.
@@ -254,6 +277,14 @@ impl Arguments {
                     out: open.out,
                     log: open.log,
                     environment,
+                })
+            }
+            Some(Subcommands::Layers(layers)) => {
+                let (model, load) = layers.model.split(&[]);
+                Settings::Layers(LayersSettings {
+                    model,
+                    load,
+                    json: layers.json,
                 })
             }
             Some(Subcommands::Explain(explain)) => {

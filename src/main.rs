@@ -27,6 +27,9 @@ fn run(settings: Settings) -> Result<bool> {
     match settings {
         Settings::Open(settings) => app::run(settings).map(|()| true),
         Settings::Explain(settings) => cli::explain::run(&settings, &mut std::io::stdout().lock()),
+        Settings::Layers(settings) => {
+            cli::layers::run(&settings, &mut std::io::stdout().lock()).map(|()| true)
+        }
     }
 }
 

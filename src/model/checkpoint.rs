@@ -4,11 +4,11 @@
 //! The format is told by the content, not by the name of the file. Nothing in a file is executed.
 
 mod card;
+mod folder;
 mod pickle;
 mod safetensors;
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 use tch::{Kind, Tensor};
 
 pub use card::Card;
+
+use crate::text::visible;
 
 /// Where a model comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +48,13 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
+    pub(super) fn damaged(file: &str, reason: impl Into<String>) -> Self {
+        Self::Damaged {
+            file: file.to_owned(),
+            reason: visible(&reason.into()),
+        }
+    }
+
     /// libtorch failed on a weight; its first line says why.
     pub fn torch(file: &str, error: &tch::TchError) -> Self {
         let text = error.to_string();
@@ -109,58 +118,52 @@ impl Checkpoint {
     pub fn open(source: &ModelSource) -> Result<Self, CheckpointError> {
         match source {
             ModelSource::Demo => {
+                let archive = safetensors::Archive::inside("demo model", DEMO)?;
+                let card = Card::of_metadata("demo model", &archive.metadata())?;
+                let name = card
+                    .name
+                    .as_deref()
+                    .map_or("demo model".to_owned(), visible);
                 let hash = blake3::hash(DEMO).to_hex();
-                Self::from_safetensors("demo model", "demo model".to_owned(), &hash, DEMO.into())
+                Self::of(name, hash.chars().take(16).collect(), card, archive)
             }
             ModelSource::File(path) => Self::open_file(path),
         }
     }
 
     fn open_file(path: &Path) -> Result<Self, CheckpointError> {
-        let file_name = crate::text::visible(&path.display().to_string());
-        let unreadable = |error: std::io::Error| CheckpointError::Unreadable {
-            file: file_name.clone(),
-            reason: if path.is_dir() {
-                "it is a folder; name the checkpoint file in it".to_owned()
-            } else {
-                reason(&error)
-            },
+        let given = visible(&path.display().to_string());
+        let (path, in_folder) = if path.is_dir() {
+            (folder::weights_in(path)?, Some(path))
+        } else {
+            (path.to_path_buf(), None)
         };
-        let mut file = File::open(path).map_err(unreadable)?;
-        let mut start = Vec::new();
-        (&mut file)
-            .take(512)
-            .read_to_end(&mut start)
-            .map_err(unreadable)?;
-        refuse_strangers(&file_name, &start, &mut file)?;
-        file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-        let name = path.file_name().map_or_else(
-            || file_name.clone(),
-            |name| crate::text::visible(&name.to_string_lossy()),
-        );
-        if safetensors::looks_like(&start) {
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes).map_err(unreadable)?;
-            let hash = blake3::hash(&bytes).to_hex();
-            return Self::from_safetensors(&file_name, name, &hash, bytes.into());
+        let file = visible(&path.display().to_string());
+        let name = in_folder.unwrap_or(&path).file_name();
+        let name = name.map_or(given, |name| visible(&name.to_string_lossy()));
+        let (store, metadata): (Box<dyn Store>, _) = if folder::is_index(&path) {
+            let open = |shard: &Path| {
+                let shown = visible(&shard.display().to_string());
+                open_store(&shown, shard).map(|(store, _)| store)
+            };
+            (
+                Box::new(folder::Shards::open(&file, &path, open)?),
+                HashMap::new(),
+            )
+        } else {
+            open_store(&file, &path)?
+        };
+        let mut card = Card::of_metadata(&file, &metadata)?;
+        if let Some(folder) = in_folder {
+            card = card.or(Card::of_folder(folder)?);
         }
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(&mut file).map_err(unreadable)?;
-        let archive = pickle::Archive::open(&file_name, path)?;
-        let fingerprint = hasher.finalize().to_hex().chars().take(16).collect();
-        Self::of(name, fingerprint, Card::default(), archive)
-    }
-
-    fn from_safetensors(
-        file: &str,
-        name: String,
-        hash: &str,
-        bytes: Cow<'static, [u8]>,
-    ) -> Result<Self, CheckpointError> {
-        let archive = safetensors::Archive::new(file, bytes)?;
-        let card = Card::of_metadata(file, archive.metadata())?;
-        let name = card.name.as_deref().map_or(name, crate::text::visible);
-        Self::of(name, hash.chars().take(16).collect(), card, archive)
+        Ok(Self {
+            name: card.name.as_deref().map_or(name, visible),
+            fingerprint: fingerprint(&file, &path)?,
+            card,
+            shapes: store.shapes()?,
+            numbers: store,
+        })
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &str> {
@@ -178,6 +181,42 @@ impl Checkpoint {
     pub fn read(&self, key: &str) -> Result<Tensor, CheckpointError> {
         self.numbers.read(key)
     }
+}
+
+/// One file of weights, and the metadata that it has.
+type Opened = (Box<dyn Store>, HashMap<String, String>);
+
+fn open_store(file: &str, path: &Path) -> Result<Opened, CheckpointError> {
+    let unreadable = |error: std::io::Error| CheckpointError::Unreadable {
+        file: file.to_owned(),
+        reason: reason(&error),
+    };
+    let mut content = File::open(path).map_err(unreadable)?;
+    let mut start = Vec::new();
+    (&mut content)
+        .take(512)
+        .read_to_end(&mut start)
+        .map_err(unreadable)?;
+    refuse_strangers(file, &start, &mut content)?;
+    if safetensors::looks_like(&start) {
+        let archive = safetensors::Archive::open(file, path)?;
+        let metadata = archive.metadata();
+        return Ok((Box::new(archive), metadata));
+    }
+    let archive = pickle::Archive::open(file, path)?;
+    Ok((Box::new(archive), HashMap::new()))
+}
+
+/// First 16 hexadecimal digits of a file's BLAKE3 hash. An index stands for the files that it names,
+/// whose lengths and names it has.
+fn fingerprint(file: &str, path: &Path) -> Result<String, CheckpointError> {
+    let unreadable = |error: std::io::Error| CheckpointError::Unreadable {
+        file: file.to_owned(),
+        reason: reason(&error),
+    };
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_mmap_rayon(path).map_err(unreadable)?;
+    Ok(hasher.finalize().to_hex().chars().take(16).collect())
 }
 
 /// A weight from its bytes, as float32. The bytes must be as many as shape and kind ask for.

@@ -29,7 +29,7 @@ pub enum RunError {
     NoMap { layer: String, shape: Vec<i64> },
     #[error("class {class} is out of range; the model has {classes} classes, 0 to {}", classes - 1)]
     ClassOutOfRange { class: usize, classes: usize },
-    #[error("no layer of the network has a map on which the score of a class depends")]
+    #[error("no layer of the network has a map with positions to show, and Grad-CAM needs one")]
     NoLayer,
     #[error("the score of a class does not depend on layer {0}")]
     NoPath(String),
@@ -379,6 +379,8 @@ pub fn look_through(graph: &Graph, input: &Tensor) -> Result<(String, usize), Ru
         return Err(RunError::NotAClassifier(logits));
     };
     let classes = usize::try_from(classes).unwrap_or(0);
+    // Of a network whose head is all zeros, as new ones have it, no layer moves the score.
+    let mut without_evidence = None;
     for layer in graph.layers.iter().rev() {
         let maker = graph
             .nodes
@@ -405,8 +407,11 @@ pub fn look_through(graph: &Graph, input: &Tensor) -> Result<(String, usize), Ru
         if gradients.f_abs()?.f_max()?.f_double_value(&[])? > 0.0 {
             return Ok((layer.name.clone(), classes));
         }
+        without_evidence.get_or_insert(layer);
     }
-    Err(RunError::NoLayer)
+    without_evidence
+        .map(|layer| (layer.name.clone(), classes))
+        .ok_or(RunError::NoLayer)
 }
 
 /// The weight of the linear layer, where the suffix is global average pooling, that layer, and

@@ -14,17 +14,20 @@ and by the last part of the key, the first line that fits:
     logit_scale                              t + 2
     *layer_scale*, *gamma*, lambda*          0.3 t + 0.5
     running_var                              0.5 |t| + 1
-    weight with two axes or more             (gain * sqrt(3 / numbers in shape[1:])) * t
-    weight with one axis or none             0.3 t + 1
+    *weight with two axes or more            (gain * sqrt(3 / numbers in shape[1:])) * t
+    *weight with one axis or none            0.3 t + 1
     all others                               0.3 t
 
-Each operation is one of float32 tensors with a scalar, the bracket is computed in float64. Note that
-`in_proj_weight` is one of the others. Whole numbers stay what the network makes of itself.
+Each operation is one of float32 tensors with a scalar, the bracket is computed in float64. The star
+takes in `in_proj_weight`: left unscaled, attention is so sharp that rounding alone moves the logits.
+Whole numbers stay what the network makes of itself.
 
 The input: `torch.manual_seed(7)`, `torch.empty(1, 3, h, w).uniform_(-2, 2)`.
 
-The gain is the first of GAINS for which values are neither tiny nor huge and the map is not flat: a
-network that does not look at its input would make a test that passes for wrong reasons.
+The gain is the first of GAINS for which values are neither tiny nor huge, the map is not flat, and
+noise in the input's last digit stays in the last digits; where none makes a map of much contrast, the
+one that makes the most. A network that does not look at its input would make a test that passes for
+wrong reasons, and one that amplifies rounding a test that fails for wrong ones.
 
 A record: `name`; `family`; `keys`: [key, shape] or [key, shape, kind] where it is not float32, sorted;
 `input`: [height, width]; `gain`; `classes`; `settings`: what config.json says; `logits`: the first 16
@@ -62,7 +65,8 @@ class NoInit(torch.overrides.TorchFunctionMode):
         kwargs = kwargs or {}
         if getattr(function, "__name__", "") in self.random:
             # Truncated normals are drawn until they are inside their bounds; 0 is.
-            return args[0].zero_()
+            with torch.no_grad():
+                return (args[0] if args else kwargs["tensor"]).zero_()
         return function(*args, **kwargs)
 
 
@@ -83,9 +87,9 @@ def fill(state, gain):
             t = t * 0.3 + 0.5
         elif last == "running_var":
             t = t.abs() * 0.5 + 1.0
-        elif len(shape) > 1 and last == "weight":
+        elif len(shape) > 1 and last.endswith("weight"):
             t = t * (gain * math.sqrt(3.0 / t[0].numel()))
-        elif last == "weight":
+        elif last.endswith("weight"):
             t = t * 0.3 + 1.0
         else:
             t = t * 0.3
@@ -202,6 +206,14 @@ def contrast(logits, outputs, activations, raw):
     return float(min(spread, 3 * raw.std() / raw.abs().mean()))
 
 
+def steady(model, x, layers, logits, gradients):
+    """Whether noise of the size of float32's rounding stays far below what the tests allow."""
+    torch.manual_seed(1)
+    noisy, _, chosen, moved = run(model, x * (1 + 1e-7 * torch.randn_like(x)), layers)
+    shift = max((noisy - logits).abs().max() / logits.abs().mean(), (moved - gradients).abs().max() / gradients.abs().max())
+    return chosen == int(logits.argmax()) and bool(shift < 3e-5)
+
+
 def record(family, name, model, size, target, layers, settings=None, prefix=0, patch=None):
     saved = name.endswith(" saved")
     state, filled = saved_keys(model) if saved else own_keys(model)
@@ -213,16 +225,16 @@ def record(family, name, model, size, target, layers, settings=None, prefix=0, p
     wanted = 0.15 if sum(t.numel() for t in state.values()) > LARGE else 0.4
     best = 0.0
     for gain in GAINS:
-        logits, outputs, chosen, gradients = run(filled(gain), x, layers)
+        logits, outputs, chosen, gradients = run(model := filled(gain), x, layers)
         activations = as_map(outputs[0], family, grid, prefix)
         weights = as_map(gradients, family, grid, prefix).mean((1, 2), keepdim=True)
         raw = (weights * activations).sum(0)
         found = contrast(logits, outputs, activations, raw)
-        if found > best:
+        if found > best and steady(model, x, layers, logits, gradients):
             best, kept = found, (gain, logits, outputs, chosen, raw)
         if best > wanted:
             break
-    assert best > 0.05, (name, "every gain makes a dead network")
+    assert best > 0.05, (name, "no gain makes a good test")
     gain, logits, outputs, chosen, raw = kept
     names = [saved_name(layer) if saved else layer for layer in layers]
     print(

@@ -112,6 +112,121 @@ fn what_is_no_state_dict_is_refused_with_what_to_do() {
     }
 }
 
+/// A safetensors file of float32 weights.
+fn shard(path: &Path, weights: &[(&str, Vec<f32>)]) {
+    let bytes: Vec<Vec<u8>> = weights
+        .iter()
+        .map(|(_, values)| {
+            values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect()
+        })
+        .collect();
+    let views = weights.iter().zip(&bytes).map(|((name, values), bytes)| {
+        (
+            *name,
+            TensorView::new(Dtype::F32, vec![values.len()], bytes).unwrap(),
+        )
+    });
+    ::safetensors::serialize_to_file(views, None, path).unwrap();
+}
+
+#[test]
+fn weights_that_an_index_spreads_over_files_are_found_and_a_folder_opens_by_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    shard(
+        &file("model-00001-of-00002.safetensors"),
+        &[("a", vec![1.0, 2.0])],
+    );
+    shard(
+        &file("model-00002-of-00002.safetensors"),
+        &[("b", vec![3.0])],
+    );
+    let index = r#"{"metadata": {"total_size": 12}, "weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}"#;
+    std::fs::write(file("model.safetensors.index.json"), index).unwrap();
+    let checkpoint = opened(folder.path().to_owned()).unwrap();
+    assert_eq!(numbers(&checkpoint, "a"), [1.0, 2.0]);
+    assert_eq!(numbers(&checkpoint, "b"), [3.0]);
+
+    for (index, words) in [
+        (
+            r#"{"weight_map": {"a": "../model.safetensors"}}"#,
+            "not a file beside it",
+        ),
+        (
+            r#"{"weight_map": {"a": "/etc/passwd"}}"#,
+            "not a file beside it",
+        ),
+        (
+            r#"{"weight_map": {"c": "model-00001-of-00002.safetensors"}}"#,
+            "the weight c is not in the file",
+        ),
+        (
+            r#"{"weight_map": {"a": "missing.safetensors"}}"#,
+            "there is no such file",
+        ),
+        (r#"{"weight_map": {}}"#, "names no weights"),
+        ("[]", "is damaged"),
+    ] {
+        std::fs::write(file("model.safetensors.index.json"), index).unwrap();
+        let error = opened(folder.path().to_owned()).unwrap_err().to_string();
+        assert!(
+            error.contains(words) && !error.contains('\n'),
+            "{index}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_header_that_lies_about_its_weights_is_refused_before_anything_is_read() {
+    let header = |text: &str, numbers: usize| {
+        let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(text.as_bytes());
+        bytes.extend(vec![0; numbers]);
+        bytes
+    };
+    for (bytes, words) in [
+        (
+            header(
+                r#"{"w":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#,
+                8,
+            ),
+            "is said to lie at bytes 0 to 16 of 8",
+        ),
+        (
+            header(
+                r#"{"w":{"dtype":"F32","shape":[4],"data_offsets":[0,8]}}"#,
+                8,
+            ),
+            "is said to lie at",
+        ),
+        (
+            header(
+                r#"{"w":{"dtype":"F32","shape":[4611686018427387904,8],"data_offsets":[0,8]}}"#,
+                8,
+            ),
+            "is damaged",
+        ),
+        (
+            header(
+                r#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[8,4]}}"#,
+                8,
+            ),
+            "is damaged",
+        ),
+        ([&u64::MAX.to_le_bytes()[..], b"{"].concat(), "does not fit"),
+        (
+            [&(1_u64 << 42).to_le_bytes()[..], b"{}"].concat(),
+            "does not fit",
+        ),
+    ] {
+        let error = refused(&bytes);
+        assert!(error.contains(words), "{error}");
+    }
+}
+
 #[test]
 fn a_missing_file_and_a_folder_are_named() {
     let missing = opened(PathBuf::from("no/such\x1bfile.pth"))
@@ -123,7 +238,7 @@ fn a_missing_file_and_a_folder_are_named() {
     );
     let folder = opened(golden("")).unwrap_err().to_string();
     assert!(
-        folder.ends_with("it is a folder; name the checkpoint file in it"),
+        folder.ends_with("it is a folder with 5 checkpoints; name one of evil.pth"),
         "{folder}"
     );
 }

@@ -300,19 +300,19 @@ impl Store for Filled {
         let t = Tensor::empty(size.as_slice(), (Kind::Float, Device::Cpu)).uniform_(-1.0, 1.0);
         let scaled = |t: &Tensor, factor: f64, offset: f64| t * factor + offset;
         let last = key.rsplit('.').next().unwrap_or(key);
-        Ok(if key.ends_with("logit_scale") {
+        Ok(if last == "logit_scale" {
             scaled(&t, 1.0, 2.0)
         } else if last.contains("layer_scale")
             || last.contains("gamma")
             || last.starts_with("lambda")
         {
             scaled(&t, 0.3, 0.5)
-        } else if key.ends_with("running_var") {
+        } else if last == "running_var" {
             scaled(&t.abs(), 0.5, 1.0)
-        } else if shape.len() > 1 && last == "weight" {
+        } else if shape.len() > 1 && last.ends_with("weight") {
             let fan_in: usize = shape.iter().skip(1).product();
             scaled(&t, self.gain * (3.0 / fan_in as f64).sqrt(), 0.0)
-        } else if shape.len() <= 1 && last == "weight" {
+        } else if shape.len() <= 1 && last.ends_with("weight") {
             scaled(&t, 0.3, 1.0)
         } else {
             scaled(&t, 0.3, 0.0)

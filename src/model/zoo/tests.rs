@@ -253,7 +253,7 @@ fn what_does_not_fit_is_named_key_by_key_with_what_to_try() {
     let mut reshaped = small_images("fc", 3);
     reshaped.insert("layer3.0.conv2.weight".to_owned(), vec![16, 16, 1, 1]);
     let mut unexpected = small_images("fc", 3);
-    unexpected.insert("layer1.0.se.fc1.weight".to_owned(), vec![4, 4]);
+    unexpected.insert("layer1.0.eca.conv.weight".to_owned(), vec![4, 4]);
     for (shapes, words, advice) in [
         (
             missing,
@@ -267,7 +267,7 @@ fn what_does_not_fit_is_named_key_by_key_with_what_to_try() {
         ),
         (
             unexpected,
-            "1 key unexpected: layer1.0.se.fc1.weight",
+            "1 key unexpected: layer1.0.eca.conv.weight",
             "parts that this family does not have",
         ),
     ] {

@@ -1,0 +1,66 @@
+//! `gradcam layers`: what can be a target layer, and why the others cannot.
+
+use std::io::Write;
+
+use anyhow::Result;
+
+use super::LayersSettings;
+use crate::model::{LayerSummary, Model};
+use crate::text::visible;
+
+/// Prints the table of layers, or one JSON object a line.
+///
+/// # Errors
+/// When the model cannot be loaded or the output not be written.
+pub fn run(settings: &LayersSettings, out: &mut dyn Write) -> Result<()> {
+    let model = Model::load(&settings.model, &settings.load)?;
+    let layers = model.layers()?;
+    if settings.json {
+        for layer in &layers {
+            writeln!(out, "{}", serde_json::to_string(layer)?)?;
+        }
+        return Ok(());
+    }
+    let summary = model.summary();
+    writeln!(
+        out,
+        "{}: {}, {} classes, {} layers",
+        summary.name,
+        summary.family,
+        summary.classes,
+        layers.len()
+    )?;
+    let width = |text: fn(&LayerSummary) -> String| {
+        layers
+            .iter()
+            .map(|layer| text(layer).len())
+            .max()
+            .unwrap_or(0)
+    };
+    let (names, operations, shapes) = (
+        width(|layer| visible(&layer.name)),
+        width(|layer| layer.operation.clone()),
+        width(|layer| shape(layer)),
+    );
+    for layer in &layers {
+        let note = match layer.why_not {
+            _ if layer.is_default => "default: the last layer with a map before the head",
+            Some(reason) => reason,
+            None => "",
+        };
+        let row = format!(
+            "  {:names$}  {:operations$}  {:shapes$}  {note}",
+            visible(&layer.name),
+            layer.operation,
+            shape(layer)
+        );
+        writeln!(out, "{}", row.trim_end())?;
+    }
+    Ok(())
+}
+
+/// "1x512x7x7"
+fn shape(layer: &LayerSummary) -> String {
+    let lengths: Vec<String> = layer.shape.iter().map(ToString::to_string).collect();
+    lengths.join("x")
+}
