@@ -2,6 +2,7 @@
 
 pub mod explain;
 pub mod layers;
+pub mod models;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::dataset::scan::ScanOptions;
 use crate::graphics::{Choice, Environment};
+use crate::model::catalog::Hub;
 use crate::model::device::DeviceChoice;
 use crate::model::recipe::{Interpolation, RecipeOverrides, Resize};
 use crate::model::{LoadOptions, ModelSource};
@@ -31,6 +33,8 @@ enum Subcommands {
     Explain(ExplainArguments),
     /// List the layers of a model: name, operation, output shape, which is the default, and why not
     Layers(LayersArguments),
+    /// List the models that can be given by name, and which of them are in the cache
+    Models(ModelsArguments),
 }
 
 #[derive(Debug, Args)]
@@ -103,6 +107,16 @@ struct ExplainArguments {
 }
 
 #[derive(Debug, Args)]
+struct ModelsArguments {
+    /// Only names that contain this
+    #[arg(value_name = "PATTERN")]
+    pattern: Option<String>,
+    /// Print one JSON object a line for each model, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct LayersArguments {
     /// Print one JSON object a line for each layer, and nothing else
     #[arg(long)]
@@ -115,9 +129,13 @@ struct LayersArguments {
 #[command(next_help_heading = "Model")]
 struct ModelArguments {
     /// Checkpoint (.safetensors, .pth, .pt, .bin, .ckpt or a folder of these), torch.export program
-    /// (.pt2) or TorchScript archive; the bundled demo model without it
-    #[arg(long, value_name = "FILE")]
+    /// (.pt2) or TorchScript archive, or a name from `gradcam models`;
+    /// the bundled demo model without it
+    #[arg(long, value_name = "FILE|NAME")]
     model: Option<PathBuf>,
+    /// Never download a model that is given by name
+    #[arg(long)]
+    offline: bool,
     /// Class names: a file with one a line, JSON or CSV, or a folder with a subfolder for each class
     #[arg(long, value_name = "FILE|DIR")]
     labels: Option<PathBuf>,
@@ -192,6 +210,15 @@ pub enum Settings {
     Open(OpenSettings),
     Explain(ExplainSettings),
     Layers(LayersSettings),
+    Models(ModelsSettings),
+}
+
+/// For `gradcam models`.
+#[derive(Debug)]
+pub struct ModelsSettings {
+    pub pattern: Option<String>,
+    pub json: bool,
+    pub hub: Hub,
 }
 
 /// For `gradcam layers`.
@@ -199,6 +226,7 @@ pub enum Settings {
 pub struct LayersSettings {
     pub model: ModelSource,
     pub load: LoadOptions,
+    pub hub: Hub,
     pub json: bool,
 }
 
@@ -209,6 +237,7 @@ pub struct OpenSettings {
     pub scan: ScanOptions,
     pub model: ModelSource,
     pub load: LoadOptions,
+    pub hub: Hub,
     pub style: Style,
     pub cache_bytes: usize,
     pub graphics: Choice,
@@ -224,6 +253,7 @@ pub struct ExplainSettings {
     pub scan: ScanOptions,
     pub model: ModelSource,
     pub load: LoadOptions,
+    pub hub: Hub,
     pub style: Style,
     pub classes: Classes,
     pub out: PathBuf,
@@ -245,17 +275,19 @@ pub enum Classes {
 /// Reads the command line; prints help or a usage error and ends the program where that is all.
 #[must_use]
 pub fn parse() -> Settings {
-    Arguments::parse().settings(&environment())
+    let (environment, hub) = environment();
+    Arguments::parse().settings(&environment, &hub)
 }
 
 /// The only place where the environment is read.
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
-fn environment() -> Environment {
-    Environment::from_lookup(|name| std::env::var(name).ok())
+fn environment() -> (Environment, Hub) {
+    let lookup = |name: &str| std::env::var(name).ok();
+    (Environment::from_lookup(lookup), Hub::from_lookup(lookup))
 }
 
 impl Arguments {
-    fn settings(self, environment: &Environment) -> Settings {
+    fn settings(self, environment: &Environment, hub: &Hub) -> Settings {
         let environment = environment.clone();
         match self.command {
             None => {
@@ -265,12 +297,14 @@ impl Arguments {
                 } else {
                     open.paths
                 };
+                let hub = open.model.hub(hub);
                 let (model, load) = open.model.split(&paths);
                 Settings::Open(OpenSettings {
                     paths,
                     scan: open.scan.options(),
                     model,
                     load,
+                    hub,
                     style: open.style.style(),
                     cache_bytes: open.cache_mb.saturating_mul(1 << 20),
                     graphics: open.graphics,
@@ -279,22 +313,31 @@ impl Arguments {
                     environment,
                 })
             }
+            Some(Subcommands::Models(models)) => Settings::Models(ModelsSettings {
+                pattern: models.pattern,
+                json: models.json,
+                hub: hub.clone(),
+            }),
             Some(Subcommands::Layers(layers)) => {
+                let hub = layers.model.hub(hub);
                 let (model, load) = layers.model.split(&[]);
                 Settings::Layers(LayersSettings {
                     model,
                     load,
+                    hub,
                     json: layers.json,
                 })
             }
             Some(Subcommands::Explain(explain)) => {
                 let images = [explain.images, explain.img_src].concat();
+                let hub = explain.model.hub(hub);
                 let (model, load) = explain.model.split(&images);
                 Settings::Explain(ExplainSettings {
                     images,
                     scan: explain.scan.options(),
                     model,
                     load,
+                    hub,
                     style: explain.style.style(),
                     classes: if explain.classes.is_empty() {
                         Classes::Top(explain.top.map_or(1, |top| top as usize))
@@ -313,6 +356,13 @@ impl Arguments {
 }
 
 impl ModelArguments {
+    fn hub(&self, hub: &Hub) -> Hub {
+        Hub {
+            offline: hub.offline || self.offline,
+            ..hub.clone()
+        }
+    }
+
     /// `paths` are the images; one folder alone can tell the names of the classes.
     fn split(self, paths: &[PathBuf]) -> (ModelSource, LoadOptions) {
         let recipe = RecipeOverrides {
@@ -423,7 +473,7 @@ mod tests {
 
     fn parsed(arguments: &str) -> Result<Settings, String> {
         Arguments::try_parse_from(std::iter::once("gradcam").chain(arguments.split_whitespace()))
-            .map(|arguments| arguments.settings(&Environment::default()))
+            .map(|arguments| arguments.settings(&Environment::default(), &Hub::default()))
             .map_err(|error| error.to_string())
     }
 

@@ -24,9 +24,12 @@ fn main() -> ExitCode {
 
 /// Whether everything went well.
 fn run(settings: Settings) -> Result<bool> {
-    match settings {
+    match cli::models::with_model_here(settings)? {
         Settings::Open(settings) => app::run(settings).map(|()| true),
         Settings::Explain(settings) => cli::explain::run(&settings, &mut std::io::stdout().lock()),
+        Settings::Models(settings) => {
+            cli::models::run(&settings, &mut std::io::stdout().lock()).map(|()| true)
+        }
         Settings::Layers(settings) => {
             cli::layers::run(&settings, &mut std::io::stdout().lock()).map(|()| true)
         }

@@ -1,5 +1,6 @@
 //! Model: a graph, its weights, and what is needed to use them: recipe, labels, device.
 
+pub mod catalog;
 pub mod checkpoint;
 pub mod device;
 pub mod dispatch;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::ModelError;
+use super::catalog;
 use super::checkpoint::{Card, Checkpoint, ModelSource};
 use super::graph::Graph;
 use super::program;
@@ -56,7 +57,11 @@ fn open_weights(source: &ModelSource, flags: &RecipeOverrides) -> Result<Opened,
         .classes
         .clone()
         .map(|names| (names, card.classes_source));
-    let recipe = choose(card.clone(), network.recipe.clone(), flags)?;
+    let published = match source {
+        ModelSource::File(path) => published(path),
+        ModelSource::Demo => None,
+    };
+    let recipe = choose(card.clone(), published, network.recipe.clone(), flags)?;
     if let Some(fixed) = network.fixed_size {
         let made = recipe.recipe.input_size();
         if let Some(wanted) = made.filter(|made| *made != fixed) {
@@ -84,12 +89,12 @@ fn open_weights(source: &ModelSource, flags: &RecipeOverrides) -> Result<Opened,
 }
 
 fn open_program(path: &Path, flags: &RecipeOverrides) -> Result<Opened, ModelError> {
-    let wanted = choose(Card::default(), Recipe::imagenet(), flags)?
+    let wanted = choose(Card::default(), None, Recipe::imagenet(), flags)?
         .recipe
         .input_size();
     let loaded = program::open(path, wanted.unwrap_or((224, 224)))?;
     let (height, width) = loaded.size;
-    let recipe = choose(Card::default(), sized(height, width), flags)?;
+    let recipe = choose(Card::default(), None, sized(height, width), flags)?;
     let file = visible(&path.display().to_string());
     check_size(&file, Some(loaded.size), &recipe.recipe)?;
     let name = path.file_name().unwrap_or(path.as_os_str());
@@ -109,13 +114,27 @@ fn open_program(path: &Path, flags: &RecipeOverrides) -> Result<Opened, ModelErr
     })
 }
 
-fn choose(card: Card, convention: Recipe, flags: &RecipeOverrides) -> Result<Choice, ModelError> {
+/// The preprocessing of torchvision's weights, known by the name of their file.
+fn published(path: &Path) -> Option<(Recipe, String)> {
+    let entry = catalog::of_file_name(path.file_name()?.to_str()?)?;
+    Some((
+        entry.recipe.clone(),
+        format!("{} {}", entry.model, entry.weights),
+    ))
+}
+
+fn choose(
+    card: Card,
+    published: Option<(Recipe, String)>,
+    convention: Recipe,
+    flags: &RecipeOverrides,
+) -> Result<Choice, ModelError> {
     let known = Known {
         card: card
             .recipe
             .map(|recipe| (recipe, card.recipe_source.to_owned())),
         refusal: card.refusal,
-        published: None,
+        published,
         convention: Some(convention),
     };
     Ok(known.choose(flags)?)

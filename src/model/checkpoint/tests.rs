@@ -200,7 +200,7 @@ fn a_header_that_lies_about_its_weights_is_refused_before_anything_is_read() {
                 r#"{"w":{"dtype":"F32","shape":[4],"data_offsets":[0,8]}}"#,
                 8,
             ),
-            "is said to lie at",
+            "is damaged",
         ),
         (
             header(
@@ -238,7 +238,7 @@ fn a_missing_file_and_a_folder_are_named() {
     );
     let folder = opened(golden("")).unwrap_err().to_string();
     assert!(
-        folder.ends_with("it is a folder with 5 checkpoints; name one of evil.pth"),
+        folder.contains("it is a folder with 5 checkpoints; name one of evil.pth"),
         "{folder}"
     );
 }
