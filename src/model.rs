@@ -298,7 +298,8 @@ impl Model {
 /// one colour leaves many maps empty.
 fn sample_input(recipe: &Recipe, device: Device) -> Result<Tensor, ModelError> {
     let pattern = RgbImage::from_fn(320, 320, |x, y| {
-        let shade = |step: u32| (x * step + y * (step + 3) + (x / 32) * (y / 32) * 37) as u8;
+        let shade =
+            |step: u32| (x * step + y * (step + 3) + (x / 32) * (y / 32) * 37).to_le_bytes()[0];
         image::Rgb([shade(1), shade(2), shade(5)])
     });
     let (seen, _) = recipe.apply(&pattern)?;

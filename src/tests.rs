@@ -162,7 +162,7 @@ fn only_the_terminal_reads_standard_input() {
 fn unsafe_code_is_where_the_code_map_says() {
     assert_eq!(
         files_with("unsafe {"),
-        ["model/device.rs", "model/dispatch.rs"]
+        ["model/device.rs", "model/dispatch.rs", "model/script.rs"]
     );
 }
 

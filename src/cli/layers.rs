@@ -40,7 +40,7 @@ pub fn run(settings: &LayersSettings, out: &mut dyn Write) -> Result<()> {
     let (names, operations, shapes) = (
         width(|layer| visible(&layer.name)),
         width(|layer| layer.operation.clone()),
-        width(|layer| shape(layer)),
+        width(shape),
     );
     for layer in &layers {
         let note = match layer.why_not {

@@ -43,8 +43,8 @@ pub fn run(settings: &ModelsSettings, out: &mut dyn Write) -> Result<()> {
     if !settings.json {
         writeln!(
             out,
-            "{:40} {:>7} {:>9} {:>7}  {}",
-            "name", "classes", "size", "top-1", "in the cache"
+            "{:40} {:>7} {:>9} {:>7}  in the cache",
+            "name", "classes", "size", "top-1"
         )?;
     }
     for entry in found {

@@ -123,7 +123,7 @@ impl Checkpoint {
                 let name = card
                     .name
                     .as_deref()
-                    .map_or("demo model".to_owned(), visible);
+                    .map_or_else(|| "demo model".to_owned(), visible);
                 let hash = blake3::hash(DEMO).to_hex();
                 Self::of(name, hash.chars().take(16).collect(), card, archive)
             }

@@ -239,7 +239,7 @@ impl Partial {
         let mut name = wanted.target.as_os_str().to_owned();
         name.push(".partial");
         let path = PathBuf::from(name);
-        let folder = wanted.target.parent().unwrap_or(Path::new(""));
+        let folder = wanted.target.parent().unwrap_or_else(|| Path::new(""));
         std::fs::create_dir_all(folder).map_err(|error| write_error(folder, &error))?;
         let file = OpenOptions::new()
             .read(true)
@@ -256,7 +256,7 @@ impl Partial {
             }
             // Some network file systems have no locks.
             Err(TryLockError::Error(error)) => {
-                log::warn!("{} has no lock: {error}", path.display())
+                log::warn!("{} has no lock: {error}", path.display());
             }
         }
         let mut partial = Self {
@@ -275,8 +275,8 @@ impl Partial {
         if length > most {
             return self.clear();
         }
-        self.length =
-            io::copy(&mut self.file, &mut self.hash).map_err(|error| self.error(&error))?;
+        let read = io::copy(&mut (&self.file).take(length), &mut self.hash);
+        self.length = read.map_err(|error| self.error(&error))?;
         Ok(())
     }
 
@@ -412,7 +412,7 @@ fn in_words(error: &ureq::Error, silence: Option<Duration>) -> String {
     match error {
         ureq::Error::Timeout(_) => format!("no byte came{}", within(silence)),
         ureq::Error::HostNotFound => "the host is not found; is there a network?".to_owned(),
-        ureq::Error::BadUri(_) => {
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
             "it is no address of the web; GRADCAM_HUB must begin with http:// or https://"
                 .to_owned()
         }

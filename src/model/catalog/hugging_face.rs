@@ -332,7 +332,7 @@ fn is_commit(text: &str) -> bool {
 }
 
 fn make_parent(path: &Path) -> Result<(), DownloadError> {
-    let folder = path.parent().unwrap_or(Path::new(""));
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
     std::fs::create_dir_all(folder).map_err(|error| download::write_error(folder, &error))
 }
 

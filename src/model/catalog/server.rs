@@ -93,7 +93,7 @@ fn read(stream: &TcpStream) -> Request {
 pub(super) fn head(stream: &mut TcpStream, status: &str, headers: &[(&str, &str)]) {
     let mut text = format!("HTTP/1.1 {status}\r\nConnection: close\r\n");
     for (name, value) in headers {
-        text += &format!("{name}: {value}\r\n");
+        text.extend([name, ": ", value, "\r\n"]);
     }
     send(stream, (text + "\r\n").as_bytes());
 }

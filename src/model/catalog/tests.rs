@@ -11,7 +11,7 @@ const ABC: &str = "ba7816bf";
 /// Bytes whose hash is in the name of their file.
 fn content() -> Vec<u8> {
     (0..200_000_u32)
-        .flat_map(|n| (n * n).to_le_bytes())
+        .flat_map(|n| n.wrapping_mul(n).to_le_bytes())
         .collect()
 }
 
@@ -130,11 +130,7 @@ fn a_name_alone_means_the_default_weights_and_recipes_differ() {
     );
     assert_eq!(recipe("ResNet50.imagenet1k_v2"), recipe("resnet50"));
     // Built with these weights, torchvision's network normalizes a second time.
-    assert!(
-        recipe("inception_v3")
-            .1
-            .ends_with("mean 0.5,0.5,0.5 std 0.5,0.5,0.5")
-    );
+    assert!(recipe("inception_v3").1.ends_with("mean and std 0.5"));
 }
 
 #[test]
@@ -361,7 +357,7 @@ fn a_slow_server_is_waited_for_as_long_as_bytes_come() {
 fn a_server_that_never_ends_is_not_listened_to() {
     let machine = Machine::new(|_, stream| {
         head(stream, "200 OK", &[("Transfer-Encoding", "chunked")]);
-        let chunk = [b"10000\r\n", [0; 1 << 16].as_slice(), b"\r\n"].concat();
+        let chunk = [b"10000\r\n", vec![0; 1 << 16].as_slice(), b"\r\n"].concat();
         while std::io::Write::write_all(stream, &chunk).is_ok() {}
     });
     let error = machine.bring(&entry(ABC)).unwrap_err();

@@ -104,7 +104,7 @@ impl Shards {
         let text = std::fs::read_to_string(path).map_err(|error| damaged(error.to_string()))?;
         let index: Index =
             serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
-        let folder = path.parent().unwrap_or(Path::new("."));
+        let folder = path.parent().unwrap_or_else(|| Path::new("."));
         let mut numbers: HashMap<String, usize> = HashMap::new();
         let mut stores = Vec::new();
         let mut places = BTreeMap::new();
@@ -118,13 +118,12 @@ impl Shards {
                     visible(&shard)
                 )));
             }
-            let number = match numbers.get(&shard) {
-                Some(number) => *number,
-                None => {
-                    stores.push(open(&folder.join(&shard))?);
-                    numbers.insert(shard, stores.len() - 1);
-                    stores.len() - 1
-                }
+            let number = if let Some(number) = numbers.get(&shard) {
+                *number
+            } else {
+                stores.push(open(&folder.join(&shard))?);
+                numbers.insert(shard, stores.len() - 1);
+                stores.len() - 1
             };
             places.insert(weight, number);
         }

@@ -2,7 +2,7 @@
 //! anything but its tensors.
 
 /// Without `aten::`, without the overload and without the underscore of those that overwrite.
-pub const ALLOWED: &[&str] = &[
+pub(super) const ALLOWED: &[&str] = &[
     "_adaptive_avg_pool2d",
     "_convolution",
     "_convolution_mode",

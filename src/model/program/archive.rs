@@ -20,7 +20,7 @@ const MAX_TEXT: u64 = 512 << 20;
 pub(super) struct Archive {
     file: String,
     members: HashMap<String, Member>,
-    archive: ZipArchive<File>,
+    zip: ZipArchive<File>,
     mapped: Mapped,
 }
 
@@ -45,11 +45,11 @@ impl Archive {
         let config = Config {
             archive_offset: ArchiveOffset::Known(0),
         };
-        let mut archive =
+        let mut zip =
             ZipArchive::with_config(config, content).map_err(|error| damaged(error.to_string()))?;
         let mut members = HashMap::new();
-        for index in 0..archive.len() {
-            let member = archive
+        for index in 0..zip.len() {
+            let member = zip
                 .by_index_raw(index)
                 .map_err(|error| damaged(error.to_string()))?;
             let start = member
@@ -73,7 +73,7 @@ impl Archive {
         Ok(Self {
             file: file.to_owned(),
             members,
-            archive,
+            zip,
             mapped,
         })
     }
@@ -91,7 +91,7 @@ impl Archive {
             return Err(damaged(format!("its {} bytes are too many", member.length)));
         }
         let mut bytes = Vec::new();
-        self.archive
+        self.zip
             .by_index(member.index)
             .map_err(|error| damaged(error.to_string()))?
             .take(MAX_TEXT)

@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
         let image = self.read_inputs(&signature)?;
         let size = self.input_size(&image)?;
         for node in graph.nodes {
-            self.translator.node(node)?;
+            self.translator.node(&node)?;
         }
         let output = self.output(&signature, &graph.outputs)?;
         let class = self.translator.class();
@@ -210,7 +210,7 @@ impl<'a> Reader<'a> {
                 ("parameter", Some(argument)) => self.weight(argument, named("parameter_name"))?,
                 ("buffer", Some(argument)) => self.weight(argument, named("buffer_name"))?,
                 ("tensor_constant", Some(argument)) => {
-                    self.weight(argument, named("tensor_constant_name"))?
+                    self.weight(argument, named("tensor_constant_name"))?;
                 }
                 _ => {
                     return Err(self.translator.unsuitable(format!(

@@ -110,8 +110,8 @@ impl<'a> Translator<'a> {
         self.program.finish(self.file, self.builder, self.constants)
     }
 
-    pub(super) fn node(&mut self, node: JsonNode) -> Result<(), ProgramError> {
-        if is_number(&node) || node.target.contains("_assert") {
+    pub(super) fn node(&mut self, node: &JsonNode) -> Result<(), ProgramError> {
+        if is_number(node) || node.target.contains("_assert") {
             return Ok(());
         }
         let modules = modules(
@@ -127,8 +127,8 @@ impl<'a> Translator<'a> {
             });
         };
         let name = target.strip_suffix(".default").unwrap_or(target);
-        let outputs = self.declare(&node)?;
-        if let Some(source) = self.unchanged(name, &node)? {
+        let outputs = self.declare(node)?;
+        if let Some(source) = self.unchanged(name, node)? {
             self.rename(&outputs, source);
             return Ok(());
         }

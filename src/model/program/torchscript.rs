@@ -132,7 +132,7 @@ pub(super) fn read(
         translator.constant(&name, tensor);
     }
     for node in lowered.nodes {
-        translator.node(node)?;
+        translator.node(&node)?;
     }
     translator.class();
     Ok(Parts {

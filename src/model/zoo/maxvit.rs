@@ -117,7 +117,7 @@ fn attention_layer(
         .length(&table, 0)
         .map_or(7, |length| length.isqrt().div_ceil(2))
         .max(1);
-    if map.0 % side != 0 || map.1 % side != 0 {
+    if !map.0.is_multiple_of(side) || !map.1.is_multiple_of(side) {
         return Err(FamilyError::Shape {
             family: "MaxViT".to_owned(),
             reason: format!(

@@ -71,13 +71,6 @@ impl Conv {
             ..self
         }
     }
-
-    pub(super) fn c_out(self, c_out: usize) -> Self {
-        Self {
-            c_out: Some(c_out),
-            ..self
-        }
-    }
 }
 
 /// Numbers of a pooling.
@@ -101,8 +94,6 @@ pub(super) enum Activation {
     Hardswish,
     Hardsigmoid,
     Gelu,
-    /// GELU by its tanh approximation.
-    GeluTanh,
     /// `x * sigmoid(1.702 x)`, as CLIP has it.
     QuickGelu,
     Tanh,
@@ -395,10 +386,6 @@ impl<'a> Net<'a> {
             Activation::Hardswish => unary("hardswish"),
             Activation::Hardsigmoid => unary("hardsigmoid"),
             Activation::Gelu => unary("gelu"),
-            Activation::GeluTanh => (
-                "gelu",
-                vec![("self", x.into()), ("approximate", "tanh".into())],
-            ),
             Activation::Tanh => unary("tanh"),
             Activation::QuickGelu => {
                 let scaled = self.scale(x, 1.702)?;

@@ -4,6 +4,11 @@
 //! again, runs them, and writes what it saw to `tests/golden/families/*.json.gz`; its docstring is
 //! the contract that [`Filled`] keeps. The tests build the same networks from nothing but the names
 //! and shapes of their weights.
+//!
+//! Two variables steer them: `GRADCAM_ONLY=resnet18` limits the records to those whose name has it,
+//! `GRADCAM_WRITE_TABLE=1` writes what was found into the table of `docs/models.md`.
+
+mod table;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read as _;
@@ -12,6 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flate2::read::GzDecoder;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use tch::{Device, Kind, Tensor};
 
 use super::build;
@@ -34,8 +40,9 @@ pub(crate) fn generator() -> MutexGuard<'static, ()> {
 
 /// One network as PyTorch has it.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Record {
-    pub(crate) name: String,
+struct Record {
+    /// "torchvision/resnet18 with 7 classes".
+    name: String,
     keys: Vec<Key>,
     input: [i64; 2],
     gain: f64,
@@ -52,7 +59,7 @@ pub(crate) struct Record {
 #[serde(untagged)]
 enum Key {
     Float(String, Vec<usize>),
-    Other(String, Vec<usize>, String),
+    Other(String, Vec<usize>, IgnoredAny),
 }
 
 #[derive(Debug, Deserialize)]
@@ -86,14 +93,15 @@ struct Filled {
 
 /// How far a network is from PyTorch's.
 #[derive(Debug)]
-pub(crate) struct Difference {
-    pub(crate) logits: f64,
-    pub(crate) map: f64,
-    pub(crate) layer: String,
+struct Difference {
+    /// In parts of the mean size of a logit.
+    logits: f64,
+    /// In parts of the map's peak.
+    map: f64,
 }
 
 /// All records of a family's file.
-pub(crate) fn records(family: &str) -> Vec<Record> {
+fn records(family: &str) -> Vec<Record> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join(format!("tests/golden/families/{family}.json.gz"));
     let mut text = String::new();
@@ -103,30 +111,36 @@ pub(crate) fn records(family: &str) -> Vec<Record> {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Every network of the family is recognised, and its logits, layers and map equal PyTorch's.
-/// `GRADCAM_ONLY` limits the records to those whose name has it.
-pub(crate) fn all_match(family: &str) {
-    let only = std::env::var("GRADCAM_ONLY").unwrap_or_default();
-    let mut failures = Vec::new();
-    let mut compared = 0;
-    for record in records(family)
-        .iter()
-        .filter(|record| record.name.contains(&only))
-    {
+#[expect(clippy::disallowed_methods, reason = "a message to this test alone")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Every network of the family is recognised, and its logits, layers and map equal PyTorch's. The
+/// table in the documentation has them all.
+fn all_match(family: &str) {
+    let only = variable("GRADCAM_ONLY").unwrap_or_default();
+    let (mut rows, mut failures) = (Vec::new(), Vec::new());
+    for record in records(family) {
+        if !record.name.contains(&only) {
+            continue;
+        }
         match record.compare() {
-            Ok(_) => compared += 1,
+            Ok(difference) => rows.push(table::Row::new(&record, &difference)),
             Err(failure) => failures.push(format!("{}: {failure}", record.name)),
         }
     }
     assert!(
         failures.is_empty(),
-        "{compared} match; these do not:\n{}",
+        "{} match; these do not:\n{}",
+        rows.len(),
         failures.join("\n")
     );
-    assert!(
-        compared > 0,
-        "no record of {family} has {only:?} in its name"
-    );
+    if variable("GRADCAM_WRITE_TABLE").is_some() {
+        table::write(rows);
+    } else {
+        table::has(&rows);
+    }
 }
 
 impl Record {
@@ -158,12 +172,12 @@ impl Record {
 
     /// # Errors
     /// What differs first, in words.
-    pub(crate) fn compare(&self) -> Result<Difference, String> {
+    fn compare(&self) -> Result<Difference, String> {
         let _turn = generator();
         let checkpoint = self.checkpoint();
         let network = build(
             &checkpoint,
-            Some((self.input[0] as usize, self.input[1] as usize)),
+            Some(self.input.map(|side| usize::try_from(side).unwrap()).into()),
         )
         .map_err(|error| error.to_string())?;
         if network.classes != self.classes {
@@ -210,7 +224,12 @@ impl Record {
         );
         let weights = gradients.mean_dim([1_i64, 2].as_slice(), true, Kind::Float);
         let raw = (activations * weights).sum_dim_intlist(0_i64, false, Kind::Float);
-        let grid: Vec<i64> = self.cam.grid.iter().map(|&side| side as i64).collect();
+        let grid: Vec<i64> = self
+            .cam
+            .grid
+            .iter()
+            .map(|&side| i64::try_from(side).unwrap())
+            .collect();
         if raw.size() != grid {
             return Err(format!("the map is {:?}, not {grid:?}", raw.size()));
         }
@@ -229,7 +248,6 @@ impl Record {
         Ok(Difference {
             logits: logit_difference,
             map,
-            layer: default,
         })
     }
 
@@ -295,7 +313,10 @@ impl Store for Filled {
             *number >= 0,
             "{key} is not a weight of floating point numbers"
         );
-        let size: Vec<i64> = shape.iter().map(|&length| length as i64).collect();
+        let size: Vec<i64> = shape
+            .iter()
+            .map(|&length| i64::try_from(length).unwrap())
+            .collect();
         tch::manual_seed(1000 + number);
         let t = Tensor::empty(size.as_slice(), (Kind::Float, Device::Cpu)).uniform_(-1.0, 1.0);
         let scaled = |t: &Tensor, factor: f64, offset: f64| t * factor + offset;

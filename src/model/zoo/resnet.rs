@@ -22,6 +22,8 @@ pub(super) const MARKERS: &[&str] = &[
     "resnet.encoder.stages.0.layers.0.layer.0.convolution.weight",
 ];
 
+/// More stages than any residual network has.
+const MAX_STAGES: usize = 16;
 /// What batch norms add to the variance.
 const EPS: f64 = 1e-5;
 
@@ -139,7 +141,7 @@ impl Config {
             format!("{conv}.weight")
         };
         let bottleneck = weights.has(&weight(0, 3));
-        let stages = (0..)
+        let stages = (0..MAX_STAGES)
             .take_while(|stage| weights.has(&weight(*stage, 1)))
             .map(|stage| {
                 let width = weights.length(&weight(stage, 1), 0).unwrap_or(0);

@@ -54,7 +54,7 @@ pub(super) fn build(mut net: Net<'_>) -> Result<Network, FamilyError> {
     let trained = trained.map_or_else(Vec::new, |sides| {
         sides
             .iter()
-            .map(|side| side.as_u64().unwrap_or(0) as usize)
+            .map(|side| side.as_u64().unwrap_or(0).try_into().unwrap_or(0))
             .collect()
     });
     // These are buffers that the graph computes itself.
@@ -127,7 +127,12 @@ pub(super) fn build(mut net: Net<'_>) -> Result<Network, FamilyError> {
                     .join("-")
             ),
             target_layer: norm,
-            recipe: recipe(layout, second, depths.get(2) == Some(&6), size.0 as u32),
+            recipe: recipe(
+                layout,
+                second,
+                depths.get(2) == Some(&6),
+                u32::try_from(size.0).unwrap_or(u32::MAX),
+            ),
             fixed_size: Some(size),
         },
     )
@@ -318,7 +323,7 @@ fn attention(
         .max(1);
     let cut = windows.cut(net, x, channels)?;
     let [query, key, value] = queries(net, names, cut, channels)?;
-    let mut in_heads = |net: &mut Net<'_>, part: ValueId| -> Result<ValueId, FamilyError> {
+    let in_heads = |net: &mut Net<'_>, part: ValueId| -> Result<ValueId, FamilyError> {
         let shape = [windows.count(), windows.tokens(), heads, channels / heads]
             .map(|length| length as i64);
         let split = net.reshape(part, &shape)?;

@@ -56,7 +56,7 @@ pub(super) fn build(mut net: Net<'_>) -> Result<Network, FamilyError> {
     let patch = net.weights.length(&patch_weight, 2).unwrap_or(16).max(1);
     let native = native_side(&net, &outer);
     let size = net.wanted_size.unwrap_or((native * patch, native * patch));
-    if size.0 % patch != 0 || size.1 % patch != 0 {
+    if !size.0.is_multiple_of(patch) || !size.1.is_multiple_of(patch) {
         return Err(FamilyError::Shape {
             family: "a vision transformer".to_owned(),
             reason: format!(
@@ -93,7 +93,7 @@ pub(super) fn build(mut net: Net<'_>) -> Result<Network, FamilyError> {
     let logits = head(&mut net, &config, &outer, x)?;
     let last = format!("{}{}", outer.blocks, blocks.max(1) - 1);
     let target_layer = layout.block(&last).norms[0].clone();
-    let side = size.0 as u32;
+    let side = u32::try_from(size.0).unwrap_or(u32::MAX);
     net.finish(
         logits,
         Description {
@@ -164,16 +164,15 @@ fn heads(net: &mut Net<'_>, width: usize) -> usize {
 
 fn eps(net: &Net<'_>, layout: Layout) -> f64 {
     match layout {
-        Layout::Torchvision => 1e-6,
         // CLIP's encoders have a norm before the blocks and PyTorch's own number.
         Layout::Timm if net.weights.has("norm_pre.weight") => 1e-5,
-        Layout::Timm => 1e-6,
         Layout::Transformers(_) | Layout::Transformers5(_) => net
             .weights
             .checkpoint
             .card
             .setting_f64("layer_norm_eps")
             .unwrap_or(1e-12),
+        Layout::Torchvision | Layout::Timm => 1e-6,
     }
 }
 
