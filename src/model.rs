@@ -1,5 +1,6 @@
 //! Model: a graph, its weights, and what is needed to use them: recipe, labels, device.
 
+pub mod archive;
 pub mod catalog;
 pub mod checkpoint;
 pub mod device;
@@ -8,6 +9,7 @@ pub mod graph;
 pub mod labels;
 pub mod mapped;
 mod open;
+pub mod pickle;
 pub mod program;
 pub mod recipe;
 pub mod run;

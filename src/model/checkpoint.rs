@@ -8,7 +8,7 @@ mod folder;
 mod pickle;
 mod safetensors;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -41,6 +41,13 @@ pub enum CheckpointError {
     NotYet {
         file: String,
         what: &'static str,
+        advice: &'static str,
+    },
+    #[error("{file} has the weight {key}, which gradcam cannot use: {what}; {advice}")]
+    Weight {
+        file: String,
+        key: String,
+        what: String,
         advice: &'static str,
     },
     #[error("{file} is damaged: {reason}")]
@@ -141,19 +148,18 @@ impl Checkpoint {
         let file = visible(&path.display().to_string());
         let name = in_folder.unwrap_or(&path).file_name();
         let name = name.map_or(given, |name| visible(&name.to_string_lossy()));
-        let (store, metadata): (Box<dyn Store>, _) = if folder::is_index(&path) {
+        let (store, mut card): (Box<dyn Store>, _) = if folder::is_index(&path) {
             let open = |shard: &Path| {
                 let shown = visible(&shard.display().to_string());
                 open_store(&shown, shard).map(|(store, _)| store)
             };
             (
                 Box::new(folder::Shards::open(&file, &path, open)?),
-                HashMap::new(),
+                Card::default(),
             )
         } else {
             open_store(&file, &path)?
         };
-        let mut card = Card::of_metadata(&file, &metadata)?;
         if let Some(folder) = in_folder {
             card = card.or(Card::of_folder(folder)?);
         }
@@ -183,8 +189,8 @@ impl Checkpoint {
     }
 }
 
-/// One file of weights, and the metadata that it has.
-type Opened = (Box<dyn Store>, HashMap<String, String>);
+/// One file of weights, and what it says of itself.
+type Opened = (Box<dyn Store>, Card);
 
 fn open_store(file: &str, path: &Path) -> Result<Opened, CheckpointError> {
     let unreadable = |error: std::io::Error| CheckpointError::Unreadable {
@@ -200,11 +206,12 @@ fn open_store(file: &str, path: &Path) -> Result<Opened, CheckpointError> {
     refuse_strangers(file, &start, &mut content)?;
     if safetensors::looks_like(&start) {
         let archive = safetensors::Archive::open(file, path)?;
-        let metadata = archive.metadata();
-        return Ok((Box::new(archive), metadata));
+        let card = Card::of_metadata(file, &archive.metadata())?;
+        return Ok((Box::new(archive), card));
     }
-    let archive = pickle::Archive::open(file, path)?;
-    Ok((Box::new(archive), HashMap::new()))
+    let weights = pickle::Weights::open(file, path)?;
+    let card = Card::of_pickle(|key| weights.value(key));
+    Ok((Box::new(weights), card))
 }
 
 /// First 16 hexadecimal digits of a file's BLAKE3 hash. An index stands for the files that it names,
@@ -282,13 +289,6 @@ fn refuse_strangers(file: &str, start: &[u8], content: &mut File) -> Result<(), 
             advice,
         });
     }
-    if has("constants.pkl") {
-        return Err(CheckpointError::NotYet {
-            file: file.to_owned(),
-            what: "a TorchScript archive",
-            advice,
-        });
-    }
     Ok(())
 }
 
@@ -315,5 +315,7 @@ fn reason(error: &std::io::Error) -> String {
     }
 }
 
+#[cfg(test)]
+mod odd;
 #[cfg(test)]
 mod tests;

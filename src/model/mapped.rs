@@ -10,6 +10,9 @@ use tch::{Kind, Tensor};
 
 use super::dispatch::{Argument, DispatchError, Operator};
 
+/// A tensor whose strides repeat the numbers of its storage has no more numbers than this.
+const MAX_REPEATED: usize = 1 << 24;
+
 /// A mapped file.
 #[derive(Debug)]
 pub struct Mapped {
@@ -26,8 +29,10 @@ pub enum MappedError {
         end: usize,
         length: usize,
     },
-    #[error("its shape is too large")]
+    #[error("its sizes make no sense")]
     TooLarge,
+    #[error("it needs {needed} numbers, and its storage has {available}")]
+    Short { needed: usize, available: usize },
     #[error("its name is not valid text")]
     Name,
     #[error(transparent)]
@@ -57,16 +62,11 @@ impl Mapped {
         Ok(Self { bytes, length })
     }
 
-    /// The contiguous tensor at an offset. It shares the file's memory where the offset allows.
+    /// Bytes of the file, as a flat tensor that shares its memory.
     ///
     /// # Errors
-    /// When it lies outside the file.
-    pub fn tensor(&self, start: usize, kind: Kind, shape: &[usize]) -> Result<Tensor, MappedError> {
-        let size = kind.elt_size_in_bytes();
-        let length = shape
-            .iter()
-            .try_fold(size, |product, &side| product.checked_mul(side))
-            .ok_or(MappedError::TooLarge)?;
+    /// When they lie outside the file.
+    pub fn part(&self, start: usize, length: usize) -> Result<Tensor, MappedError> {
         let end = start.checked_add(length).ok_or(MappedError::TooLarge)?;
         if end > self.length {
             return Err(MappedError::Outside {
@@ -75,18 +75,115 @@ impl Mapped {
                 length: self.length,
             });
         }
+        Ok(self.bytes.f_narrow(0, start as i64, length as i64)?)
+    }
+
+    /// The contiguous tensor at an offset. It shares the file's memory where the offset allows.
+    ///
+    /// # Errors
+    /// When it lies outside the file.
+    pub fn tensor(&self, start: usize, kind: Kind, shape: &[usize]) -> Result<Tensor, MappedError> {
+        let length = shape
+            .iter()
+            .try_fold(kind.elt_size_in_bytes(), |product, &side| {
+                product.checked_mul(side)
+            })
+            .ok_or(MappedError::TooLarge)?;
         let shape: Vec<i64> = shape.iter().map(|&side| side as i64).collect();
-        if length == 0 {
-            return Ok(Tensor::f_empty(shape.as_slice(), (kind, tch::Device::Cpu))?);
+        Strided::contiguous(shape).tensor(&self.part(start, length)?, kind)
+    }
+}
+
+/// How a tensor lies in its storage, in numbers rather than bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Strided {
+    pub sizes: Vec<i64>,
+    pub strides: Vec<i64>,
+    pub offset: i64,
+}
+
+impl Strided {
+    fn contiguous(sizes: Vec<i64>) -> Self {
+        let mut strides = vec![1_i64; sizes.len()];
+        for at in (1..sizes.len()).rev() {
+            strides[at - 1] = strides[at].saturating_mul(sizes[at].max(1));
         }
-        let bytes = self.bytes.f_narrow(0, start as i64, length as i64)?;
+        Self {
+            sizes,
+            strides,
+            offset: 0,
+        }
+    }
+
+    /// The tensor in a storage, which is a flat tensor of bytes. It shares the storage's memory
+    /// where the numbers lie one after the other and start at a multiple of their size.
+    ///
+    /// # Errors
+    /// When sizes or strides make no sense, or the storage is too short for them.
+    pub fn tensor(&self, storage: &Tensor, kind: Kind) -> Result<Tensor, MappedError> {
+        let size = kind.elt_size_in_bytes();
+        let (needed, count) = self.numbers().ok_or(MappedError::TooLarge)?;
+        let available = storage.numel() / size;
+        if needed > available {
+            return Err(MappedError::Short { needed, available });
+        }
+        if count == 0 {
+            return Ok(Tensor::f_empty(
+                self.sizes.as_slice(),
+                (kind, tch::Device::Cpu),
+            )?);
+        }
+        if count > available.max(MAX_REPEATED) {
+            return Err(MappedError::TooLarge);
+        }
+        let offset = usize::try_from(self.offset).map_err(|_| MappedError::TooLarge)?;
+        let (start, length) = (offset * size, (needed - offset) * size);
+        let bytes = storage.f_narrow(0, start as i64, length as i64)?;
         // Numbers of several bytes must start at a multiple of their size.
-        let bytes = if start.is_multiple_of(size) {
+        let bytes = if (bytes.data_ptr() as usize).is_multiple_of(size) {
             bytes
         } else {
             bytes.f_detach_copy()?
         };
-        Ok(bytes.f_view_dtype(kind)?.f_view(shape.as_slice())?)
+        let numbers = bytes.f_view_dtype(kind)?;
+        if self.is_contiguous() {
+            return Ok(numbers.f_view(self.sizes.as_slice())?);
+        }
+        let strided = numbers.f_as_strided(self.sizes.as_slice(), self.strides.as_slice(), None)?;
+        Ok(strided.f_contiguous()?)
+    }
+
+    fn is_contiguous(&self) -> bool {
+        let mut expected = 1;
+        self.sizes
+            .iter()
+            .zip(&self.strides)
+            .rev()
+            .all(|(&size, &stride)| {
+                let fits = size == 1 || stride == expected;
+                expected *= size;
+                fits
+            })
+    }
+
+    /// How many numbers the storage must have, and how many the tensor has.
+    fn numbers(&self) -> Option<(usize, usize)> {
+        if self.sizes.len() != self.strides.len() || self.offset < 0 {
+            return None;
+        }
+        let mut last = self.offset;
+        let mut count = 1_i64;
+        for (&size, &stride) in self.sizes.iter().zip(&self.strides) {
+            if size < 0 || stride < 0 {
+                return None;
+            }
+            count = count.checked_mul(size)?;
+            last = last.checked_add((size - 1).max(0).checked_mul(stride)?)?;
+        }
+        let needed = if count == 0 { 0 } else { last.checked_add(1)? };
+        usize::try_from(needed)
+            .ok()
+            .zip(usize::try_from(count).ok())
     }
 }
 

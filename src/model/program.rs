@@ -6,7 +6,6 @@
 //! operator by name can write files.
 
 mod allowed;
-mod archive;
 mod export;
 mod functional;
 mod inner;
@@ -21,10 +20,10 @@ use std::path::Path;
 
 use tch::{Kind, Tensor};
 
+use super::archive::{Archive, ArchiveError};
 use super::dispatch::DispatchError;
 use super::graph::{Builder, Graph, Layer, Node, ValueId};
 use crate::text::visible;
-use archive::Archive;
 
 /// A network read from an archive.
 #[derive(Debug)]
@@ -79,6 +78,10 @@ impl ProgramError {
         }
     }
 
+    fn archive(file: &str, error: &ArchiveError) -> Self {
+        Self::damaged(file, error.to_string())
+    }
+
     fn unsuitable(file: &str, reason: impl Into<String>) -> Self {
         let reason = reason.into();
         Self::Unsuitable {
@@ -99,7 +102,7 @@ pub fn is_program(path: &Path) -> bool {
 
 /// Archives of named tensors, such as `.ot`, look like programs and have nothing to run.
 fn has_forward(path: &Path) -> bool {
-    Archive::open("", path)
+    Archive::open(path)
         .and_then(|mut archive| archive.mentions("code/", b"def forward("))
         .unwrap_or(false)
 }
@@ -146,7 +149,7 @@ pub fn open(path: &Path, wanted: (usize, usize)) -> Result<Loaded, ProgramError>
     hasher
         .update_reader(&mut content)
         .map_err(|error| ProgramError::damaged(&file, error.to_string()))?;
-    let archive = Archive::open(&file, path)?;
+    let archive = Archive::open(path).map_err(|error| ProgramError::archive(&file, &error))?;
     let mut parts = if names_in_zip(path, EXPORTED) {
         export::read(&file, archive)?
     } else {

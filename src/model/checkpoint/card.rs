@@ -17,6 +17,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::super::labels::read as labels;
 use super::super::recipe::{Interpolation, Recipe};
 use super::CheckpointError;
 use crate::text::visible;
@@ -99,6 +100,27 @@ impl Card {
             timm.take_recipe("the checkpoint", file, timm::recipe(&cfg))?;
         }
         Ok(card.or(timm))
+    }
+
+    /// The class names that training scripts put beside the weights, under the keys that they
+    /// commonly have there. `value` finds what is under a key.
+    pub(super) fn of_pickle(value: impl Fn(&str) -> Option<Value>) -> Self {
+        const KEYS: [&str; 8] = [
+            "classes",
+            "class_names",
+            "class_to_idx",
+            "idx_to_class",
+            "id2label",
+            "label_names",
+            "labels",
+            "names",
+        ];
+        let names = |key| labels::names(&value(key)?).ok();
+        Self {
+            classes: KEYS.into_iter().find_map(names),
+            classes_source: "the checkpoint",
+            ..Self::default()
+        }
     }
 
     /// The words in a folder as Hugging Face has them: `config.json` of timm or transformers, and

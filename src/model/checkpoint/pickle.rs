@@ -1,82 +1,106 @@
-//! `.pth`, `.pt`, `.bin`: what `torch.save` writes, read by `pytorch-reader`.
-//!
-//! That crate parses pickles by an allow-list and never executes them. Nested dictionaries come as
-//! dotted names; numbers are read from the file when they are asked for.
+//! `.pth`, `.pt`, `.bin`, `.ckpt`, `.ot`: weights in a pickle of PyTorch.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use pytorch_reader::{DType, PytorchReader, Tensor as Stored};
 use tch::{Kind, Tensor};
 
 use super::{CheckpointError, Store};
+use crate::model::pickle::{Pickle, Stored};
 
 #[derive(Debug)]
-pub(super) struct Archive {
+pub(super) struct Weights {
     file: String,
-    tensors: HashMap<String, Stored>,
+    pickle: Pickle,
+    tensors: BTreeMap<String, Stored>,
 }
 
-impl Archive {
+impl Weights {
     pub(super) fn open(file: &str, path: &Path) -> Result<Self, CheckpointError> {
-        let reader = PytorchReader::new(path).map_err(|error| {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default();
-            CheckpointError::NotAModel {
+        let not_a_model = |reason: String| CheckpointError::NotAModel {
+            file: file.to_owned(),
+            reason: format!(
+                "{}; if it is one, save it again with torch.save(model.state_dict(), \"model.pth\")",
+                crate::text::visible(&reason)
+            ),
+        };
+        let pickle = Pickle::open(path).map_err(|error| not_a_model(error.to_string()))?;
+        if pickle
+            .is_script()
+            .map_err(|error| not_a_model(error.to_string()))?
+        {
+            return Err(CheckpointError::NotYet {
                 file: file.to_owned(),
-                reason: format!(
-                    "{}; if it is one, save it again with torch.save(model.state_dict(), \"model.pth\")",
-                    crate::text::visible(first)
-                ),
-            }
-        })?;
-        let tensors = reader.into_tensors();
-        if tensors.is_empty() {
-            let reason = "it holds no weights".to_owned();
-            return Err(CheckpointError::NotAModel {
-                file: file.to_owned(),
-                reason,
+                what: "a TorchScript archive",
+                advice: "save a state dict instead: torch.save(model.state_dict(), \"model.pth\")",
             });
+        }
+        let tensors = pickle
+            .tensors()
+            .map_err(|error| not_a_model(error.to_string()))?;
+        if tensors.is_empty() {
+            return Err(not_a_model(format!(
+                "it holds {} without weights",
+                pickle.kind()
+            )));
         }
         Ok(Self {
             file: file.to_owned(),
+            pickle,
             tensors,
         })
     }
+
+    /// What stands beside the weights under a key, where it is plain values.
+    pub(super) fn value(&self, key: &str) -> Option<serde_json::Value> {
+        self.pickle.value(key)
+    }
 }
 
-impl Store for Archive {
+impl Store for Weights {
     fn shapes(&self) -> Result<BTreeMap<String, Vec<usize>>, CheckpointError> {
-        Ok(self
-            .tensors
+        let shape = |name: &str, stored: &Stored| {
+            let sizes = stored.layout.sizes.iter();
+            let sizes: Result<_, _> = sizes.map(|&size| usize::try_from(size)).collect();
+            sizes.map_err(|_| {
+                CheckpointError::damaged(
+                    &self.file,
+                    format!("the weight {name} has a size below 0"),
+                )
+            })
+        };
+        self.tensors
             .iter()
-            .map(|(name, tensor)| (name.clone(), tensor.shape().to_vec()))
-            .collect())
+            .map(|(name, stored)| Ok((name.clone(), shape(name, stored)?)))
+            .collect()
     }
 
     fn read(&self, key: &str) -> Result<Tensor, CheckpointError> {
-        let damaged = |reason: String| CheckpointError::Damaged {
-            file: self.file.clone(),
-            reason,
-        };
+        let damaged = |reason: String| CheckpointError::damaged(&self.file, reason);
         let stored = self
             .tensors
             .get(key)
             .ok_or_else(|| damaged(format!("there is no weight {key}")))?;
-        let kind = match stored.dtype() {
-            DType::F16 => Kind::Half,
-            DType::BF16 => Kind::BFloat16,
-            DType::F32 => Kind::Float,
-            DType::F64 => Kind::Double,
-            other => {
-                return Err(damaged(format!(
-                    "the weight {key} has type {other:?}; gradcam reads floating point weights"
-                )));
-            }
+        let unreadable = |what: String, advice: &'static str| {
+            Err(CheckpointError::Weight {
+                file: self.file.clone(),
+                key: crate::text::visible(key),
+                what,
+                advice,
+            })
         };
-        let bytes = stored
-            .read()
-            .map_err(|error| damaged(format!("the weight {key}: {error}")))?;
-        super::tensor(&self.file, key, &bytes, stored.shape(), kind)
+        if let Some(why) = stored.unreadable {
+            let advice = "save the weights as plain float32 tensors, from before it became so";
+            return unreadable(why.to_owned(), advice);
+        }
+        if !stored.element.is_floating_point() {
+            let advice = "gradcam reads floating point weights of 16, 32 and 64 bits";
+            return unreadable(format!("it has type {}", stored.element), advice);
+        }
+        self.pickle
+            .read(stored)
+            .map_err(|error| damaged(format!("the weight {key}: {error}")))?
+            .f_to_kind(Kind::Float)
+            .map_err(|error| CheckpointError::torch(&self.file, &error))
     }
 }

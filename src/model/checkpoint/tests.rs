@@ -53,7 +53,7 @@ fn weights_of_torch_save_are_read_whatever_their_type_order_and_nest() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("whole_numbers has type") && error.contains("floating point"),
+        error.contains("whole_numbers, which gradcam cannot use: it has type Int64"),
         "{error}"
     );
 }

@@ -10,10 +10,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use tch::Tensor;
 
-use super::archive::{Archive, Strided};
 use super::nodes::{Expression, JsonNode, Size, TensorMeta, Translator, single};
 use super::symbols::symbol;
 use super::{Parts, ProgramError};
+use crate::model::archive::Archive;
+use crate::model::mapped::Strided;
 use crate::text::visible;
 
 #[derive(Debug, Deserialize)]
@@ -70,7 +71,9 @@ pub(super) fn read(file: &str, mut archive: Archive) -> Result<Parts, ProgramErr
     } else {
         "models/model.json"
     };
-    let text = archive.read(description)?;
+    let text = archive
+        .read(description)
+        .map_err(|error| ProgramError::archive(file, &error))?;
     let exported: Exported = serde_json::from_slice(&text)
         .map_err(|error| ProgramError::damaged(file, format!("{description}: {error}")))?;
     drop(text);
@@ -98,6 +101,10 @@ enum Weights {
 
 impl Weights {
     fn open(file: &str, archive: &mut Archive, old: bool) -> Result<Self, ProgramError> {
+        let read = |archive: &mut Archive, name: &str| {
+            let bytes = archive.read(name);
+            bytes.map_err(|error| ProgramError::archive(file, &error))
+        };
         if archive.has("data/weights/model_weights_config.json") {
             let mut members = HashMap::new();
             for (config, folder) in [
@@ -107,7 +114,7 @@ impl Weights {
                     "data/constants",
                 ),
             ] {
-                let config: WeightsConfig = serde_json::from_slice(&archive.read(config)?)
+                let config: WeightsConfig = serde_json::from_slice(&read(archive, config)?)
                     .map_err(|error| ProgramError::damaged(file, format!("{config}: {error}")))?;
                 for (name, entry) in config.config {
                     if entry.use_pickle {
@@ -135,7 +142,7 @@ impl Weights {
         let mut tensors = HashMap::new();
         for name in inner {
             if archive.has(name) {
-                tensors.extend(super::inner::tensors(file, name, &archive.read(name)?)?);
+                tensors.extend(super::inner::tensors(file, name, &read(archive, name)?)?);
             }
         }
         Ok(Self::Inner(tensors))
@@ -239,11 +246,9 @@ impl<'a> Reader<'a> {
                         strides: self.translator.sizes(&meta.strides)?,
                         offset: self.translator.size(&meta.storage_offset)?,
                     };
-                    Some(self.archive.tensor(
-                        member,
-                        self.translator.kind(meta.dtype)?,
-                        &strided,
-                    )?)
+                    let kind = self.translator.kind(meta.dtype)?;
+                    let tensor = self.archive.tensor(member, kind, &strided);
+                    Some(tensor.map_err(|error| ProgramError::archive(self.file, &error))?)
                 }
             },
         };

@@ -8,9 +8,9 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::archive::Archive;
 use super::nodes::{JsonNode, Translator};
 use super::{Parts, ProgramError, allowed};
+use crate::model::archive::Archive;
 use crate::model::script::Script;
 use crate::text::visible;
 
@@ -99,7 +99,8 @@ pub(super) fn read(
     let unsuitable = |reason: String| {
         ProgramError::unsuitable(file, format!("{}; {ADVICE}", visible(first_line(&reason))))
     };
-    if archive.mentions("code/", b"__setstate__")? {
+    let own_code = archive.mentions("code/", b"__setstate__");
+    if own_code.map_err(|error| ProgramError::archive(file, &error))? {
         return Err(unsuitable(
             "this TorchScript archive runs code of its own when it is loaded".to_owned(),
         ));
