@@ -89,10 +89,10 @@ pub struct LoadOptions {
 pub enum ModelError {
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::CheckpointError),
-    #[error("{file}: {source}")]
+    #[error("{file}: {reason}")]
     Family {
         file: String,
-        source: zoo::FamilyError,
+        reason: zoo::FamilyError,
     },
     #[error(transparent)]
     Recipe(#[from] recipe::RecipeError),

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use tch::{Kind, Tensor};
 use zip::read::{ArchiveOffset, Config};
+use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::mapped::{Mapped, Strided};
@@ -33,8 +34,21 @@ pub struct Archive {
 pub struct ArchiveError(String);
 
 impl ArchiveError {
+    #[expect(clippy::needless_pass_by_value, reason = "as map_err calls it")]
     fn new(reason: impl ToString) -> Self {
         Self(reason.to_string())
+    }
+}
+
+/// The directory stands at the end, so a file that is cut off lacks it.
+fn of_directory(error: ZipError) -> ArchiveError {
+    match error {
+        ZipError::InvalidArchive(reason) if reason.starts_with("Could not find EOCD") => {
+            ArchiveError::new(
+                "it is a zip archive without its end, as after a download that was cut off",
+            )
+        }
+        error => ArchiveError::new(error),
     }
 }
 
@@ -60,7 +74,7 @@ impl Archive {
         let config = Config {
             archive_offset: ArchiveOffset::Known(0),
         };
-        let mut zip = ZipArchive::with_config(config, content).map_err(ArchiveError::new)?;
+        let mut zip = ZipArchive::with_config(config, content).map_err(of_directory)?;
         let (mut members, mut names) = (HashMap::new(), Vec::new());
         for index in 0..zip.len() {
             let member = zip.by_index_raw(index).map_err(ArchiveError::new)?;

@@ -8,7 +8,7 @@ use super::checkpoint::{Card, Checkpoint, ModelSource};
 use super::graph::Graph;
 use super::program;
 use super::recipe::{Choice, Known, Recipe, RecipeOverrides};
-use super::zoo;
+use super::zoo::{self, FamilyError};
 use crate::text::visible;
 
 /// A network that is not on its device yet.
@@ -47,9 +47,13 @@ pub(super) fn open(source: &ModelSource, flags: &RecipeOverrides) -> Result<Open
 fn open_weights(source: &ModelSource, flags: &RecipeOverrides) -> Result<Opened, ModelError> {
     let mut checkpoint = Checkpoint::open(source)?;
     let file = checkpoint.name.clone();
-    let misfit = |source| ModelError::Family {
-        file: file.clone(),
-        source,
+    let misfit = |reason| match reason {
+        // It names the file already.
+        FamilyError::Checkpoint(error) => ModelError::Checkpoint(error),
+        reason => ModelError::Family {
+            file: file.clone(),
+            reason,
+        },
     };
     let mut network = zoo::build(&checkpoint, None).map_err(misfit)?;
     let card = std::mem::take(&mut checkpoint.card);

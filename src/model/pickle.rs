@@ -34,6 +34,7 @@ const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
 pub struct PickleError(String);
 
 impl PickleError {
+    #[expect(clippy::needless_pass_by_value, reason = "as map_err calls it")]
     fn new(reason: impl ToString) -> Self {
         Self(reason.to_string())
     }

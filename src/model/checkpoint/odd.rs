@@ -141,7 +141,7 @@ fn tensor(count: &[u8], offset: &[u8], sizes: &[u8], strides: &[u8]) -> Vec<u8> 
     let name = b"}X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0";
     let parts: [&[u8]; 10] = [
         name,
-        b"0X\x03\0\0\0cpu",
+        b"0X\x03\x00\x00\x00cpu",
         count,
         b"NtQ",
         offset,
@@ -149,7 +149,7 @@ fn tensor(count: &[u8], offset: &[u8], sizes: &[u8], strides: &[u8]) -> Vec<u8> 
         strides,
         b"\x89}tR",
         b"s.",
-        b"\x80\x02]X\x01\0\0\00a.",
+        b"\x80\x02]X\x01\x00\x00\x000a.",
     ];
     let mut bytes = parts.concat();
     // One storage of two numbers follows.
@@ -178,7 +178,7 @@ fn hostile_files_are_told_in_one_sentence() {
         ("a stride below zero", old(&tensor(b"K\x02", b"K\x00", b"K\x02\x85", b"J\xff\xff\xff\xff\x85")), "sizes make no sense"),
         ("a size below zero", old(&tensor(b"K\x02", b"K\x00", b"J\xff\xff\xff\xff\x85", b"K\x01\x85")), "size below 0"),
         ("a shape beyond all numbers", old(&tensor(b"K\x02", b"K\x00", b"\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f\x86", b"K\x00K\x00\x86")), "sizes make no sense"),
-        ("one number repeated to terabytes", old(&tensor(b"K\x02", b"K\x00", b"J\0\0\x10\x00J\0\0\x10\x00\x86", b"K\x00K\x00\x86")), "sizes make no sense"),
+        ("one number repeated to terabytes", old(&tensor(b"K\x02", b"K\x00", b"J\x00\x00\x10\x00J\x00\x00\x10\x00\x86", b"K\x00K\x00\x86")), "sizes make no sense"),
         ("more sizes than strides", old(&tensor(b"K\x02", b"K\x00", b"K\x01K\x02\x86", b"K\x01\x85")), "sizes make no sense"),
         ("nothing but dictionaries", old(&deep), "without weights"),
         ("dictionaries in dictionaries", old(&nested), "nested deeper than any checkpoint"),

@@ -96,9 +96,8 @@ impl Element {
             _ => {
                 let size = match name {
                     "ComplexDoubleStorage" | "complex128" => 16,
-                    "ComplexFloatStorage" | "complex64" => 8,
+                    "ComplexFloatStorage" | "complex64" | "uint64" => 8,
                     "QInt32Storage" | "uint32" | "complex32" => 4,
-                    "uint64" => 8,
                     "uint16" => 2,
                     _ => 1,
                 };

@@ -209,6 +209,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_documentation_lists_all_of_them() {
+        let names: Vec<String> = ALLOWED.iter().map(|name| format!("`{name}`")).collect();
+        let models = include_str!("../../../docs/models.md");
+        assert!(models.contains(&names.join(", ")));
+        assert!(ALLOWED.is_sorted());
+    }
+
+    #[test]
     fn operators_that_reach_outside_of_their_tensors_are_not_allowed() {
         for operator in [
             "aten::from_file",

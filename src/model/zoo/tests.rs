@@ -257,17 +257,17 @@ fn what_does_not_fit_is_named_key_by_key_with_what_to_try() {
     for (shapes, words, advice) in [
         (
             missing,
-            "1 key missing: layer2.0.bn1.running_var",
+            "1 key is missing: layer2.0.bn1.running_var",
             "torch.save(model.state_dict()",
         ),
         (
             reshaped,
-            "1 key of another shape: layer3.0.conv2.weight (has [16, 16, 1, 1], needs [any, 16, 3, 3])",
+            "1 key is of another shape: layer3.0.conv2.weight (has [16, 16, 1, 1], needs [any, 16, 3, 3])",
             "check that it is this family",
         ),
         (
             unexpected,
-            "1 key unexpected: layer1.0.eca.conv.weight",
+            "1 key is unexpected: layer1.0.eca.conv.weight",
             "parts that this family does not have",
         ),
     ] {

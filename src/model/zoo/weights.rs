@@ -145,7 +145,8 @@ impl<'a> Weights<'a> {
             .filter(|(_, keys)| !keys.is_empty())
             .map(|(what, keys)| {
                 let named = some(keys.iter().map(|key| visible(key)));
-                format!("{} {what}: {named}", count(keys.len(), "key"))
+                let are = if keys.len() == 1 { "is" } else { "are" };
+                format!("{} {are} {what}: {named}", count(keys.len(), "key"))
             })
             .collect();
         if parts.is_empty() {
