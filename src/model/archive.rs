@@ -7,6 +7,7 @@ use std::path::Path;
 
 use tch::{Kind, Tensor};
 use zip::read::{ArchiveOffset, Config};
+use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::mapped::{Mapped, Strided};
@@ -36,6 +37,14 @@ impl ArchiveError {
     fn new(reason: impl ToString) -> Self {
         Self(reason.to_string())
     }
+
+    /// The words of the library name its own types where an archive is damaged.
+    fn zip(error: ZipError) -> Self {
+        match error {
+            ZipError::InvalidArchive(_) => Self::new("its zip archive is damaged"),
+            other => Self::new(other),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,10 +69,10 @@ impl Archive {
         let config = Config {
             archive_offset: ArchiveOffset::Known(0),
         };
-        let mut zip = ZipArchive::with_config(config, content).map_err(ArchiveError::new)?;
+        let mut zip = ZipArchive::with_config(config, content).map_err(ArchiveError::zip)?;
         let (mut members, mut names) = (HashMap::new(), Vec::new());
         for index in 0..zip.len() {
-            let member = zip.by_index_raw(index).map_err(ArchiveError::new)?;
+            let member = zip.by_index_raw(index).map_err(ArchiveError::zip)?;
             let start = member
                 .data_start()
                 .and_then(|start| usize::try_from(start).ok())
