@@ -38,17 +38,19 @@ impl ArchiveError {
     fn new(reason: impl ToString) -> Self {
         Self(reason.to_string())
     }
-}
 
-/// The directory stands at the end, so a file that is cut off lacks it.
-fn of_directory(error: ZipError) -> ArchiveError {
-    match error {
-        ZipError::InvalidArchive(reason) if reason.starts_with("Could not find EOCD") => {
-            ArchiveError::new(
-                "it is a zip archive without its end, as after a download that was cut off",
-            )
+    /// The words of the library name its own types where an archive is damaged.
+    fn zip(error: ZipError) -> Self {
+        match error {
+            // The directory stands at the end, so a file that is cut off lacks it.
+            ZipError::InvalidArchive(reason) if reason.starts_with("Could not find EOCD") => {
+                Self::new(
+                    "it is a zip archive without its end, as after a download that was cut off",
+                )
+            }
+            ZipError::InvalidArchive(_) => Self::new("its zip archive is damaged"),
+            other => Self::new(other),
         }
-        error => ArchiveError::new(error),
     }
 }
 
@@ -74,10 +76,10 @@ impl Archive {
         let config = Config {
             archive_offset: ArchiveOffset::Known(0),
         };
-        let mut zip = ZipArchive::with_config(config, content).map_err(of_directory)?;
+        let mut zip = ZipArchive::with_config(config, content).map_err(ArchiveError::zip)?;
         let (mut members, mut names) = (HashMap::new(), Vec::new());
         for index in 0..zip.len() {
-            let member = zip.by_index_raw(index).map_err(ArchiveError::new)?;
+            let member = zip.by_index_raw(index).map_err(ArchiveError::zip)?;
             let start = member
                 .data_start()
                 .and_then(|start| usize::try_from(start).ok())

@@ -27,6 +27,12 @@ pub enum ModelSource {
     Demo,
 }
 
+/// What to do about weights of a type that gradcam does not compute with.
+const FLOATING_POINT: &str = "gradcam reads floating point weights of 16, 32 and 64 bits";
+/// What to do about weights of 8 bits.
+const TO_FLOAT: &str = "save the weights as plain float32 tensors: \
+    torch.save({k: v.float() for k, v in model.state_dict().items()}, \"model.pth\")";
+
 /// The demo model, part of the program so that it works from any folder.
 const DEMO: &[u8] = include_bytes!("../../assets/demo/model.safetensors");
 
@@ -254,6 +260,9 @@ fn tensor(
         .map_err(|error| CheckpointError::torch(file, &error))
 }
 
+/// What the last record of a zip archive begins with (APPNOTE.TXT 4.3.16).
+const END_OF_ZIP: &str = "PK\x05\x06";
+
 /// Recognises what people pass by mistake.
 fn refuse_strangers(file: &str, start: &[u8], content: &mut File) -> Result<(), CheckpointError> {
     let not_a_model = |reason: &str| {
@@ -281,6 +290,12 @@ fn refuse_strangers(file: &str, start: &[u8], content: &mut File) -> Result<(), 
     // The directory of a zip archive stands at its end and lists the names of the members.
     let end = tail(content, 1 << 20);
     let has = |name: &str| end.windows(name.len()).any(|part| part == name.as_bytes());
+    if !has(END_OF_ZIP) {
+        return Err(CheckpointError::Damaged {
+            file: file.to_owned(),
+            reason: "the end of the archive is missing; copy or download the file again".to_owned(),
+        });
+    }
     let advice = "save a state dict instead: torch.save(model.state_dict(), \"model.pth\")";
     if has("models/model.json") || has("serialized_exported_program.json") {
         return Err(CheckpointError::NotYet {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tch::{Kind, Tensor};
 
-use super::{CheckpointError, Store};
+use super::{CheckpointError, FLOATING_POINT, Store, TO_FLOAT};
 use crate::model::pickle::{Pickle, Stored};
 
 #[derive(Debug)]
@@ -90,17 +90,34 @@ impl Store for Weights {
             })
         };
         if let Some(why) = stored.unreadable {
-            let advice = "save the weights as plain float32 tensors, from before it became so";
-            return unreadable(why.to_owned(), advice);
+            return unreadable(why.to_owned(), advice(why));
         }
         if !stored.element.is_floating_point() {
-            let advice = "gradcam reads floating point weights of 16, 32 and 64 bits";
-            return unreadable(format!("it has type {}", stored.element), advice);
+            let element = stored.element.to_string();
+            let advice = if element.to_lowercase().starts_with("float8") {
+                TO_FLOAT
+            } else {
+                FLOATING_POINT
+            };
+            return unreadable(format!("it has type {element}"), advice);
         }
         self.pickle
             .read(stored)
             .map_err(|error| damaged(format!("the weight {key}: {error}")))?
             .f_to_kind(Kind::Float)
             .map_err(|error| CheckpointError::torch(&self.file, &error))
+    }
+}
+
+/// What to do in Python about a weight that is no row of plain numbers.
+fn advice(why: &str) -> &'static str {
+    if why.contains("quantised") {
+        "save the weights as plain float32 tensors: those from before the model was quantised, \
+         or of each quantised weight w the tensor w.dequantize()"
+    } else if why.contains("sparse") {
+        "save the weights as plain float32 tensors: \
+         torch.save({k: v.to_dense() for k, v in model.state_dict().items()}, \"model.pth\")"
+    } else {
+        "load the weights into the model before torch.save(model.state_dict(), \"model.pth\")"
     }
 }

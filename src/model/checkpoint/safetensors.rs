@@ -12,8 +12,9 @@ use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 use tch::{Kind, Tensor};
 
-use super::{CheckpointError, Store};
+use super::{CheckpointError, FLOATING_POINT, Store, TO_FLOAT};
 use crate::model::mapped::Mapped;
+use crate::text::visible;
 
 /// No network has a header of this length.
 const MAX_HEADER: u64 = 256 << 20;
@@ -139,9 +140,13 @@ impl Store for Archive {
             Dtype::F32 => Kind::Float,
             Dtype::F64 => Kind::Double,
             other => {
-                return Err(damaged(format!(
-                    "the weight {key} has type {other:?}; gradcam reads F16, BF16, F32 and F64"
-                )));
+                let eighth = matches!(other, Dtype::F8_E4M3 | Dtype::F8_E5M2 | Dtype::F8_E8M0);
+                return Err(CheckpointError::Weight {
+                    file: self.file.clone(),
+                    key: visible(key),
+                    what: format!("it has type {other:?}"),
+                    advice: if eighth { TO_FLOAT } else { FLOATING_POINT },
+                });
             }
         };
         let (begin, end) = info.data_offsets;

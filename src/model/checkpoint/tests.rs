@@ -5,6 +5,10 @@ use ::safetensors::tensor::TensorView;
 
 use super::*;
 
+mod formats;
+mod hostile;
+mod mutated;
+
 /// A file that tests/golden/make.py has written with `torch.save`.
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -102,7 +106,7 @@ fn what_is_no_state_dict_is_refused_with_what_to_do() {
         (b"\x89PNG\r\n\x1a\n0000", "it is an image"),
         (b"just some text", "is not a model"),
         (b"\x80\x02garbage", "is not a model"),
-        (b"PK\x03\x04garbage", "is not a model"),
+        (b"PK\x03\x04garbage", "the end of the archive is missing"),
     ] {
         let error = refused(bytes);
         assert!(

@@ -15,7 +15,7 @@ use crate::model::mapped::Strided;
 /// Deeper nested than any checkpoint.
 const MAX_DEPTH: usize = 64;
 /// More tensors than any checkpoint has.
-const MAX_TENSORS: usize = 1 << 20;
+const MAX_TENSORS: usize = 1 << 17;
 /// Longer names, all together, than any checkpoint has.
 const MAX_NAMES: usize = 64 << 20;
 
