@@ -52,9 +52,8 @@ pub fn run(settings: OpenSettings) -> Result<()> {
     let worker = Worker::start(move || {
         let model = Model::load(&source, &load).map_err(|error| error.to_string())?;
         model.warm_up().map_err(|error| error.to_string())?;
-        let summary = model.summary().clone();
-        log::info!("model: {summary:?}");
-        Ok((Studio::new(model, cache_bytes), summary))
+        log::info!("model: {:?}", model.summary());
+        Ok(Studio::new(model, cache_bytes))
     })
     .context("cannot start the worker")?;
     let session = Session::open(
@@ -66,6 +65,7 @@ pub fn run(settings: OpenSettings) -> Result<()> {
     let capabilities = session.capabilities().clone();
     let mut state = State::new(
         found.images,
+        settings.options,
         settings.style,
         settings.out,
         capabilities,

@@ -9,6 +9,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::dataset::scan::ScanOptions;
+use crate::explain::methods::MethodId;
+use crate::explain::options::{Fusion, Options};
+use crate::explain::target::Measure;
 use crate::graphics::{Choice, Environment};
 use crate::model::catalog::Hub;
 use crate::model::device::DeviceChoice;
@@ -44,6 +47,8 @@ struct OpenArguments {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     model: ModelArguments,
+    #[command(flatten)]
+    explanation: ExplanationArguments,
     #[command(flatten)]
     scan: ScanArguments,
     #[command(flatten)]
@@ -98,8 +103,13 @@ struct ExplainArguments {
     /// Print the overlay into the terminal
     #[arg(long, conflicts_with = "json")]
     show: bool,
+    /// Explain what speaks for the class rather than for this one, by index or by name
+    #[arg(long, value_name = "N|NAME")]
+    versus: Option<String>,
     #[command(flatten)]
     model: ModelArguments,
+    #[command(flatten)]
+    explanation: ExplanationArguments,
     #[command(flatten)]
     scan: ScanArguments,
     #[command(flatten)]
@@ -140,9 +150,9 @@ struct ModelArguments {
     #[arg(long, value_name = "FILE|DIR")]
     labels: Option<PathBuf>,
     /// Target layer by its name in `gradcam layers`, such as layer3.1.conv2; the last one with a map
-    /// before the head without it
-    #[arg(long, value_name = "NAME")]
-    layer: Option<String>,
+    /// before the head without it. Given again, the maps of all these layers become one
+    #[arg(long = "layer", value_name = "NAME")]
+    layers: Vec<String>,
     /// auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: DeviceChoice,
@@ -172,6 +182,29 @@ struct ModelArguments {
     /// The model reads blue first, as OpenCV does
     #[arg(long, help_heading = "Preprocessing")]
     bgr: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Explanation")]
+struct ExplanationArguments {
+    /// How the map is made; `?` or any wrong name lists the methods
+    #[arg(long, value_name = "METHOD", default_value = "grad-cam")]
+    method: MethodId,
+    /// How the maps of several layers become one
+    #[arg(long, value_enum, value_name = "HOW", default_value = "mean")]
+    fuse: Fusion,
+    /// What is explained: the class's logit or its softmax probability
+    #[arg(long, value_enum, value_name = "SCORE", default_value = "logit")]
+    score: Measure,
+    /// Show what speaks against the class: negated gradients
+    #[arg(long)]
+    counterfactual: bool,
+    /// The mean over the image, its mirror image, and both at other contrasts; six times the work
+    #[arg(long)]
+    aug_smooth: bool,
+    /// The first principal component of the channels instead of their sum
+    #[arg(long)]
+    eigen_smooth: bool,
 }
 
 #[derive(Debug, Args)]
@@ -238,6 +271,7 @@ pub struct OpenSettings {
     pub model: ModelSource,
     pub load: LoadOptions,
     pub hub: Hub,
+    pub options: Options,
     pub style: Style,
     pub cache_bytes: usize,
     pub graphics: Choice,
@@ -254,8 +288,11 @@ pub struct ExplainSettings {
     pub model: ModelSource,
     pub load: LoadOptions,
     pub hub: Hub,
+    pub options: Options,
     pub style: Style,
     pub classes: Classes,
+    /// The class that is subtracted, by index or by name.
+    pub versus: Option<String>,
     pub out: PathBuf,
     pub json: bool,
     pub raw: bool,
@@ -298,6 +335,7 @@ impl Arguments {
                     open.paths
                 };
                 let hub = open.model.hub(hub);
+                let options = open.explanation.options(&open.model.layers);
                 let (model, load) = open.model.split(&paths);
                 Settings::Open(OpenSettings {
                     paths,
@@ -305,6 +343,7 @@ impl Arguments {
                     model,
                     load,
                     hub,
+                    options,
                     style: open.style.style(),
                     cache_bytes: open.cache_mb.saturating_mul(1 << 20),
                     graphics: open.graphics,
@@ -331,6 +370,7 @@ impl Arguments {
             Some(Subcommands::Explain(explain)) => {
                 let images = [explain.images, explain.img_src].concat();
                 let hub = explain.model.hub(hub);
+                let options = explain.explanation.options(&explain.model.layers);
                 let (model, load) = explain.model.split(&images);
                 Settings::Explain(ExplainSettings {
                     images,
@@ -338,6 +378,8 @@ impl Arguments {
                     model,
                     load,
                     hub,
+                    options,
+                    versus: explain.versus,
                     style: explain.style.style(),
                     classes: if explain.classes.is_empty() {
                         Classes::Top(explain.top.map_or(1, |top| top as usize))
@@ -384,9 +426,28 @@ impl ModelArguments {
                 },
                 recipe,
                 device: self.device,
-                layer: self.layer,
+                layer: self.layers.into_iter().next(),
             },
         )
+    }
+}
+
+impl ExplanationArguments {
+    fn options(&self, layers: &[String]) -> Options {
+        Options {
+            method: self.method,
+            // One layer is the model's own.
+            layers: match layers {
+                [_, _, ..] => layers.to_vec(),
+                _ => Vec::new(),
+            },
+            fusion: self.fuse,
+            measure: self.score,
+            versus: None,
+            counterfactual: self.counterfactual,
+            aug_smooth: self.aug_smooth,
+            eigen_smooth: self.eigen_smooth,
+        }
     }
 }
 

@@ -1,9 +1,17 @@
 //! Explanations: what raises the score of one class, and where.
 
-pub mod grad_cam;
+mod fuse;
+pub mod methods;
+pub mod options;
+mod principal;
+pub mod target;
 
-use crate::heatmap::{Grid, Heatmap};
-use crate::model::{ClassIndex, Model, Pass, RunError};
+use crate::heatmap::{Grid, Heatmap, MapState};
+use crate::model::passes::Passes;
+use crate::model::{ClassIndex, Input, Model, ModelError, RunError};
+use methods::Watch;
+use options::Options;
+use target::Score;
 
 /// One of the network's answers.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -19,18 +27,49 @@ pub struct Prediction {
     pub probability: f32,
 }
 
+/// How much a channel of the target layer speaks for the class.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct ChannelWeight {
+    pub channel: usize,
+    pub weight: f32,
+}
+
 /// The explanation of one class of one image. Plain data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
     /// The target class, with its place among all classes.
     pub target: Prediction,
-    /// Dotted name of the target layer.
-    pub layer: String,
-    /// Name of the method, "Grad-CAM".
-    pub method: &'static str,
-    /// The map on the layer's grid before ReLU and scaling.
+    /// The class whose score was subtracted.
+    pub versus: Option<Prediction>,
+    /// The target layers by their dotted names; none where the method reads no layer.
+    pub layers: Vec<String>,
+    pub options: Options,
+    /// The map before ReLU and scaling: on the layer's grid, or at the input's size where several
+    /// maps became one or the method reads pixels.
     pub raw: Grid,
     pub heatmap: Heatmap,
+    /// The channels with the largest weights, largest first; empty where the method has none.
+    pub channels: Vec<ChannelWeight>,
+    /// Where the numbers stop being numbers, where they do: a layer's name.
+    pub not_finite_from: Option<String>,
+}
+
+impl Explanation {
+    /// What people call the method.
+    #[must_use]
+    pub fn method(&self) -> &'static str {
+        self.options.method.method().name()
+    }
+
+    /// "layer4", "mean of layer3, layer4", "all pixels".
+    #[must_use]
+    pub fn layer(&self) -> String {
+        match self.layers.as_slice() {
+            [] => "the input".to_owned(),
+            [layer] => layer.clone(),
+            layers => format!("{} of {}", self.options.fusion.name(), layers.join(", ")),
+        }
+    }
 }
 
 /// Why there is no explanation.
@@ -38,24 +77,106 @@ pub struct Explanation {
 pub enum ExplainError {
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
     #[error("libtorch failed: {0}")]
     Torch(#[from] tch::TchError),
     #[error(
-        "the network's score for {label} is {logit}, not a number; check the weights and the preprocessing"
+        "the network's score for {label} is {logit}, not a number{}; check the weights and the preprocessing",
+        from.as_ref().map(|layer| format!(" (from layer {layer} on)")).unwrap_or_default()
     )]
-    NotFinite { label: String, logit: f32 },
+    NotFinite {
+        label: String,
+        logit: f32,
+        /// The first layer whose output is not finite.
+        from: Option<String>,
+    },
+    #[error("{method} does not work on this network: {reason}")]
+    Unfit {
+        method: &'static str,
+        reason: String,
+    },
+    #[error("the explanation was called off")]
+    CalledOff,
+}
+
+/// How many channels are kept with an explanation.
+const CHANNELS: usize = 5;
+
+/// Explains one class of an image. Runs no forward pass for a layer that `passes` has, unless the
+/// method itself asks for more.
+///
+/// # Errors
+/// When a class is out of range, a layer has no map, the method does not fit the network, or the
+/// watch calls it off.
+pub fn explain(
+    model: &Model,
+    input: &Input,
+    passes: &mut Passes,
+    class: ClassIndex,
+    options: &Options,
+    watch: &mut dyn Watch,
+) -> Result<Explanation, ExplainError> {
+    let layers = fuse::layers(model, options);
+    let logits = passes.at(model, input, &layers[0])?.logits().to_vec();
+    let target = prediction_of(model, &logits, class)?;
+    let versus = options
+        .versus
+        .map(|other| prediction_of(model, &logits, other))
+        .transpose()?;
+    let score = Score {
+        class,
+        measure: options.measure,
+        versus: options.versus,
+        negated: options.counterfactual,
+    };
+    let found = fuse::map(model, input, passes, &layers, score, options, watch)?;
+    let heatmap = Heatmap::from_raw(&found.raw);
+    let not_finite_from = match heatmap.state {
+        MapState::Nan => model.first_not_finite(input)?,
+        _ => None,
+    };
+    Ok(Explanation {
+        target,
+        versus,
+        layers: match options.method.method().reads() {
+            methods::Reads::Layer => layers,
+            _ => Vec::new(),
+        },
+        options: options.clone(),
+        raw: found.raw,
+        heatmap,
+        channels: heaviest(&found.weights),
+        not_finite_from,
+    })
+}
+
+/// The largest weights, largest first; those that are not positive are left out.
+fn heaviest(weights: &[f32]) -> Vec<ChannelWeight> {
+    let mut channels: Vec<ChannelWeight> = (0..)
+        .zip(weights.iter().copied())
+        .map(|(channel, weight)| ChannelWeight { channel, weight })
+        .filter(|channel| channel.weight > 0.0)
+        .collect();
+    channels.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    channels.truncate(CHANNELS);
+    channels
 }
 
 /// The `k` best classes, best first. Equal logits keep the order of their classes.
 ///
 /// # Errors
 /// When a logit is not a finite number.
-pub fn predictions(model: &Model, pass: &Pass, k: usize) -> Result<Vec<Prediction>, ExplainError> {
-    let ranked = ranked(model, pass)?;
-    let probabilities = softmax(pass.logits());
+pub fn predictions(
+    model: &Model,
+    logits: &[f32],
+    k: usize,
+) -> Result<Vec<Prediction>, ExplainError> {
+    let ranked = ranked(model, logits)?;
+    let probabilities = softmax(logits);
     Ok((1..)
         .zip(ranked.into_iter().take(k))
-        .map(|(rank, class)| prediction(model, pass, rank, class, &probabilities))
+        .map(|(rank, class)| prediction(model, logits, rank, class, &probabilities))
         .collect())
 }
 
@@ -65,32 +186,26 @@ pub fn predictions(model: &Model, pass: &Pass, k: usize) -> Result<Vec<Predictio
 /// When the class is out of range or a logit is not a finite number.
 pub fn prediction_of(
     model: &Model,
-    pass: &Pass,
+    logits: &[f32],
     class: ClassIndex,
 ) -> Result<Prediction, ExplainError> {
-    let classes = pass.logits().len();
-    let place = ranked(model, pass)?
+    let place = ranked(model, logits)?
         .iter()
         .position(|other| *other == class);
     let place = place.ok_or(RunError::ClassOutOfRange {
         class: class.0,
-        classes,
+        classes: logits.len(),
     })?;
-    Ok(prediction(
-        model,
-        pass,
-        place + 1,
-        class,
-        &softmax(pass.logits()),
-    ))
+    let probabilities = softmax(logits);
+    Ok(prediction(model, logits, place + 1, class, &probabilities))
 }
 
-fn ranked(model: &Model, pass: &Pass) -> Result<Vec<ClassIndex>, ExplainError> {
-    let logits = pass.logits();
+fn ranked(model: &Model, logits: &[f32]) -> Result<Vec<ClassIndex>, ExplainError> {
     if let Some(class) = logits.iter().position(|logit| !logit.is_finite()) {
         return Err(ExplainError::NotFinite {
             label: model.labels().get(ClassIndex(class)),
             logit: logits[class],
+            from: None,
         });
     }
     let mut classes: Vec<ClassIndex> = (0..logits.len()).map(ClassIndex).collect();
@@ -100,23 +215,22 @@ fn ranked(model: &Model, pass: &Pass) -> Result<Vec<ClassIndex>, ExplainError> {
 
 fn prediction(
     model: &Model,
-    pass: &Pass,
+    logits: &[f32],
     rank: usize,
     class: ClassIndex,
     probabilities: &[f32],
 ) -> Prediction {
-    let label = model.labels().get(class);
     Prediction {
         rank,
         class,
-        label,
-        logit: pass.logits()[class.0],
+        label: model.labels().get(class),
+        logit: logits[class.0],
         probability: probabilities[class.0],
     }
 }
 
 /// Probabilities of logits; the largest is subtracted first, so that nothing overflows.
-fn softmax(logits: &[f32]) -> Vec<f32> {
+pub(crate) fn softmax(logits: &[f32]) -> Vec<f32> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f64> = logits
         .iter()
@@ -129,3 +243,6 @@ fn softmax(logits: &[f32]) -> Vec<f32> {
     )]
     powers.iter().map(|power| (power / sum) as f32).collect()
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -53,6 +53,29 @@ impl Grid {
         self.values[y * self.width + x]
     }
 
+    /// Each value changed.
+    #[must_use]
+    pub fn map(&self, change: impl Fn(f32) -> f32) -> Self {
+        let values = self.values.iter().map(|value| change(*value)).collect();
+        Self::new(self.width, self.height, values)
+    }
+
+    /// Each value joined with that of another grid of the same size.
+    #[must_use]
+    pub fn with(&self, other: &Self, join: impl Fn(f32, f32) -> f32) -> Self {
+        let pairs = self.values.iter().zip(&other.values);
+        let values = pairs.map(|(a, b)| join(*a, *b)).collect();
+        Self::new(self.width, self.height, values)
+    }
+
+    /// Left becomes right.
+    #[must_use]
+    pub fn mirrored(&self) -> Self {
+        let rows = self.values.chunks(self.width.max(1));
+        let values = rows.flat_map(|row| row.iter().rev().copied()).collect();
+        Self::new(self.width, self.height, values)
+    }
+
     /// The value at a real-valued point, in grid units with half-pixel centres: (0.5, 0.5) is the
     /// centre of the first position. Bilinear; clamped at the edges.
     pub fn sample(&self, x: f64, y: f64) -> f32 {
@@ -105,8 +128,7 @@ impl Grid {
             .copied()
             .fold(f32::NEG_INFINITY, f32::max);
         let scale = 1.0 / (high - low + 1e-7);
-        let values = self.values.iter().map(|v| (v - low) * scale).collect();
-        Self::new(self.width, self.height, values)
+        self.map(|value| (value - low) * scale)
     }
 }
 

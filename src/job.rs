@@ -11,9 +11,10 @@ use std::time::Duration;
 use image::RgbImage;
 
 use crate::dataset::ImageId;
+use crate::explain::options::Options;
 use crate::explain::{Explanation, Prediction};
 use crate::geometry::{InputGeometry, PixelSize};
-use crate::model::{ClassIndex, ModelSummary};
+use crate::model::{ClassIndex, LayerSummary, ModelSummary};
 use crate::picture::Style;
 
 /// Counts the wishes of the user; a reply for an older one is not shown.
@@ -41,6 +42,10 @@ pub struct Request {
     pub generation: Generation,
     pub image: ImageRef,
     pub target: Target,
+    /// How it is explained.
+    pub options: Options,
+    /// A second class, explained the same way and shown beside the first on one scale.
+    pub beside: Option<Target>,
     pub style: Style,
     /// The picture fits into these pixels.
     pub picture_size: PixelSize,
@@ -57,13 +62,17 @@ pub enum Job {
         request: Request,
         folder: PathBuf,
     },
+    /// The picture in hand is no longer wanted.
+    Stop,
 }
 
 /// What the worker says.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// The model is loaded.
-    Ready(ModelSummary),
+    /// The model is loaded: what it is, and the labels of all its classes.
+    Ready(ModelSummary, Arc<[String]>),
+    /// All layers of the model.
+    Layers(Arc<[LayerSummary]>),
     /// The model cannot be loaded: why, and what to do.
     Unavailable(String),
     /// Predictions of an image: of the wanted one before its picture follows, or of one prepared ahead.
@@ -73,6 +82,14 @@ pub enum Reply {
     },
     /// An image that was prepared ahead cannot be read.
     Unreadable { image: ImageId, reason: String },
+    /// How far the picture in hand is.
+    Progress {
+        generation: Generation,
+        done: usize,
+        total: usize,
+    },
+    /// The picture was called off by [`Job::Stop`].
+    Stopped { generation: Generation },
     /// The answer to [`Job::Show`].
     Done {
         generation: Generation,
@@ -89,7 +106,11 @@ pub struct Outcome {
     pub image: ImageId,
     /// The best classes, best first; at most five.
     pub predictions: Arc<[Prediction]>,
+    /// Softmax of the logits of all classes.
+    pub probabilities: Arc<[f32]>,
     pub explanation: Explanation,
+    /// That of the second class, where one was asked for.
+    pub beside: Option<Explanation>,
     pub geometry: InputGeometry,
     pub style: Style,
     pub picture: Arc<RgbImage>,

@@ -9,6 +9,7 @@ pub mod graph;
 pub mod labels;
 pub mod mapped;
 mod open;
+pub mod passes;
 pub mod pickle;
 pub mod program;
 pub mod recipe;
@@ -16,7 +17,10 @@ pub mod run;
 pub mod script;
 pub mod zoo;
 
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use image::RgbImage;
 use tch::{Device, Tensor};
@@ -29,7 +33,8 @@ use graph::Graph;
 use labels::Labels;
 use open::Opened;
 use recipe::{Recipe, RecipeOverrides};
-pub use run::{Pass, RunError};
+use run::Plan;
+pub use run::{Pass, RunError, Slope};
 
 /// Index of a class, as the model's output numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -141,7 +146,10 @@ pub struct LayerSummary {
 #[derive(Debug)]
 pub struct Model {
     graph: Graph,
-    plan: run::Plan,
+    /// By target layer; made when a layer is first asked for.
+    plans: RefCell<HashMap<String, Rc<Plan>>>,
+    /// Whether a batch gives what its images give one by one; found out when it is first asked.
+    takes_batches: OnceCell<bool>,
     /// The layer that is explained unless the user chooses another.
     target_layer: String,
     recipe: Recipe,
@@ -154,7 +162,7 @@ pub struct Model {
 #[derive(Debug)]
 pub struct Input {
     /// Normalized, `[1, 3, height, width]`.
-    tensor: Tensor,
+    pub tensor: Tensor,
     /// The same before normalization: what the network sees.
     pub seen: RgbImage,
     pub geometry: InputGeometry,
@@ -186,19 +194,13 @@ impl Model {
         };
         let (labels, assumed) = names.choose(classes)?;
         guesses.extend(assumed);
-        let wanted = options.layer.as_ref().unwrap_or(&target_layer);
-        let layer = graph.layer(wanted).ok_or_else(|| ModelError::NoLayer {
-            wanted: visible(wanted),
-            family: about.family.clone(),
-            near: near(wanted, graph.layers.iter().map(|layer| layer.name.as_str())),
-        })?;
-        let plan = run::Plan::new(&graph, layer)?;
+        let layer = options.layer.as_ref().unwrap_or(&target_layer).clone();
         let summary = ModelSummary {
             name: about.name,
             family: about.family,
             classes,
             fingerprint: about.fingerprint,
-            layer: layer.name.clone(),
+            layer,
             recipe: recipe.recipe.in_words(),
             recipe_source: recipe.source,
             device: device::name(device),
@@ -206,15 +208,18 @@ impl Model {
             guesses,
         };
         let recipe = recipe.recipe;
-        Ok(Self {
+        let model = Self {
             graph,
-            plan,
+            plans: RefCell::default(),
+            takes_batches: OnceCell::new(),
             target_layer,
             recipe,
             labels,
             device,
             summary,
-        })
+        };
+        model.plan(&model.summary.layer)?;
+        Ok(model)
     }
 
     pub fn summary(&self) -> &ModelSummary {
@@ -243,12 +248,106 @@ impl Model {
         })
     }
 
-    /// One forward pass.
+    /// One forward pass, split at the layer that is explained unless another is named.
     ///
     /// # Errors
     /// When the input is too small for the network, or libtorch has no memory.
     pub fn run(&self, input: &Input) -> Result<Pass, ModelError> {
-        Ok(self.plan.run(&self.graph, &input.tensor)?)
+        self.run_at(&self.summary.layer, input, &[])
+    }
+
+    /// One forward pass, split at a layer, from what passes of the same input at other layers have
+    /// kept.
+    ///
+    /// # Errors
+    /// As [`Model::run`]; when there is no such layer, it has no map, or no score depends on it.
+    pub fn run_at(&self, layer: &str, input: &Input, kept: &[Pass]) -> Result<Pass, ModelError> {
+        let plan = self.plan(layer)?;
+        Ok(plan.run(&self.graph, &input.tensor, kept)?)
+    }
+
+    /// Logits `[n, classes]` of inputs `[n, 3, height, width]`, without autograd. In one go where
+    /// the network takes batches.
+    ///
+    /// # Errors
+    /// As [`Model::run`].
+    pub fn logits(&self, inputs: &Tensor) -> Result<Tensor, ModelError> {
+        self.in_batches(inputs, |inputs| run::logits(&self.graph, inputs))
+    }
+
+    /// Logits `[n, classes]` for other outputs `[n, …]` of a pass's layer. Runs only what follows
+    /// the layer, without autograd.
+    ///
+    /// # Errors
+    /// As [`Model::run`].
+    pub fn rescore(&self, pass: &Pass, outputs: &Tensor) -> Result<Tensor, ModelError> {
+        let plan = self.plan(pass.layer())?;
+        self.in_batches(outputs, |outputs| plan.rescore(&self.graph, pass, outputs))
+    }
+
+    fn in_batches(
+        &self,
+        tensors: &Tensor,
+        run: impl Fn(&Tensor) -> Result<Tensor, RunError>,
+    ) -> Result<Tensor, ModelError> {
+        let count = tensors.size().first().copied().unwrap_or(0);
+        if count == 1 || self.takes_batches()? {
+            return Ok(run(tensors)?);
+        }
+        let rows = (0..count)
+            .map(|row| Ok(run(&tensors.f_narrow(0, row, 1)?)?))
+            .collect::<Result<Vec<Tensor>, ModelError>>()?;
+        Ok(Tensor::f_cat(&rows, 0)?)
+    }
+
+    /// Programs that were exported for one image may refuse two, or mix them up.
+    fn takes_batches(&self) -> Result<bool, ModelError> {
+        if let Some(&known) = self.takes_batches.get() {
+            return Ok(known);
+        }
+        let one = sample_input(&self.recipe, self.device)?;
+        let other = one.f_flip([3])?;
+        let both = run::logits(&self.graph, &Tensor::f_cat(&[&one, &other], 0)?);
+        let alone = Tensor::f_cat(
+            &[
+                run::logits(&self.graph, &one)?,
+                run::logits(&self.graph, &other)?,
+            ],
+            0,
+        )?;
+        let same = match both {
+            Ok(both) if both.size() == alone.size() => both.f_allclose(&alone, 1e-3, 1e-4, true)?,
+            _ => false,
+        };
+        Ok(*self.takes_batches.get_or_init(|| same))
+    }
+
+    /// The order of work for a target layer.
+    fn plan(&self, layer: &str) -> Result<Rc<Plan>, ModelError> {
+        if let Some(plan) = self.plans.borrow().get(layer) {
+            return Ok(Rc::clone(plan));
+        }
+        let found = self.graph.layer(layer).ok_or_else(|| ModelError::NoLayer {
+            wanted: visible(layer),
+            family: self.summary.family.clone(),
+            near: near(
+                layer,
+                self.graph.layers.iter().map(|layer| layer.name.as_str()),
+            ),
+        })?;
+        let plan = Rc::new(Plan::new(&self.graph, found)?);
+        self.plans
+            .borrow_mut()
+            .insert(layer.to_owned(), Rc::clone(&plan));
+        Ok(plan)
+    }
+
+    /// The first layer whose output for this input has a value that is not finite.
+    ///
+    /// # Errors
+    /// As [`Model::run`].
+    pub fn first_not_finite(&self, input: &Input) -> Result<Option<String>, ModelError> {
+        Ok(run::first_not_finite(&self.graph, &input.tensor)?)
     }
 
     /// All layers in the order in which they finish, with what is to know of each.
@@ -266,7 +365,7 @@ impl Model {
                 .find(|node| node.outputs.contains(&layer.output));
             let why_not = match run::Map::of(layer, &shape) {
                 None => Some("no positions to show"),
-                Some(_) if run::Plan::new(&self.graph, layer).is_err() => {
+                Some(_) if Plan::new(&self.graph, layer).is_err() => {
                     Some("the score does not depend on it")
                 }
                 Some(_) => None,
@@ -291,7 +390,7 @@ impl Model {
     pub fn warm_up(&self) -> Result<(), ModelError> {
         let image = RgbImage::new(320, 320);
         let pass = self.run(&self.prepare(&image)?)?;
-        drop(pass.gradients(ClassIndex(0))?);
+        drop(pass.gradients(&[(ClassIndex(0), 1.0)])?);
         Ok(())
     }
 }

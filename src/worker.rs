@@ -15,19 +15,25 @@ use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 
-use crate::explain::Prediction;
-use crate::job::{ImageRef, Job, Outcome, Reply, Request};
-use crate::model::ModelSummary;
+use crate::explain::methods::Watch;
+use crate::explain::{ExplainError, Prediction};
+use crate::job::{Generation, ImageRef, Job, Outcome, Reply, Request};
+use crate::model::{LayerSummary, ModelSummary};
 
 /// Name of the worker's thread: a panic on it is a reply, not the end of the program.
 pub const THREAD_NAME: &str = "worker";
 
 /// Everything the worker can do with a loaded model. [`studio::Studio`] does it with torch.
 pub trait Explain {
+    /// What the model is, and the labels of its classes.
+    fn about(&self) -> (ModelSummary, Arc<[String]>);
+    /// All layers of the model.
+    fn layers(&mut self) -> Result<Arc<[LayerSummary]>, String>;
     /// Predictions of the image, best first; prepares all that a picture of it needs.
     fn predict(&mut self, image: &ImageRef) -> Result<Arc<[Prediction]>, String>;
-    /// The wanted picture.
-    fn show(&mut self, request: &Request) -> Result<Outcome, String>;
+    /// The wanted picture; nothing when the watch has called it off.
+    fn show(&mut self, request: &Request, watch: &mut dyn Watch)
+    -> Result<Option<Outcome>, String>;
     /// Writes the wanted picture at the image's full size; returns the file.
     fn save(&mut self, request: &Request, folder: &Path) -> Result<PathBuf, String>;
 }
@@ -47,23 +53,21 @@ impl Worker {
     pub fn start<E, F>(load: F) -> std::io::Result<Self>
     where
         E: Explain,
-        F: FnOnce() -> Result<(E, ModelSummary), String> + Send + 'static,
+        F: FnOnce() -> Result<E, String> + Send + 'static,
     {
         let (jobs, job_receiver) = unbounded();
         let (reply_sender, replies) = unbounded();
         let thread = Builder::new().name(THREAD_NAME.to_owned()).spawn(move || {
             match fenced(load) {
-                Ok((engine, summary)) => {
-                    if reply_sender.send(Reply::Ready(summary)).is_ok() {
-                        Desk {
-                            engine,
-                            jobs: job_receiver,
-                            replies: reply_sender,
-                            ahead: VecDeque::new(),
-                        }
-                        .work();
-                    }
+                Ok(engine) => Desk {
+                    engine,
+                    jobs: job_receiver,
+                    waiting: VecDeque::new(),
+                    replies: reply_sender,
+                    ahead: VecDeque::new(),
+                    layers_told: false,
                 }
+                .work(),
                 Err(reason) => {
                     // The interface may be gone already; then nobody needs the reason.
                     drop(reply_sender.send(Reply::Unavailable(reason)));
@@ -122,16 +126,54 @@ fn fenced<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
 struct Desk<E> {
     engine: E,
     jobs: Receiver<Job>,
+    /// Jobs that came while another one was in hand.
+    waiting: VecDeque<Job>,
     replies: Sender<Reply>,
     /// Images to prepare when there is nothing else to do.
     ahead: VecDeque<ImageRef>,
+    layers_told: bool,
 }
 
 /// The interface has gone away.
 struct Gone;
 
+/// Whether the picture before this job is no longer wanted.
+fn supersedes(job: &Job) -> bool {
+    matches!(job, Job::Stop | Job::Show(_))
+}
+
+/// The interface, waiting for one picture: hears how far it is, and may call it off.
+struct Waiting<'a> {
+    generation: Generation,
+    jobs: &'a Receiver<Job>,
+    waiting: &'a mut VecDeque<Job>,
+    replies: &'a Sender<Reply>,
+}
+
+impl Watch for Waiting<'_> {
+    fn step(&mut self, done: usize, total: usize) -> Result<(), ExplainError> {
+        self.waiting.extend(self.jobs.try_iter());
+        let gone = self
+            .replies
+            .send(Reply::Progress {
+                generation: self.generation,
+                done,
+                total,
+            })
+            .is_err();
+        if gone || self.waiting.iter().any(supersedes) {
+            return Err(ExplainError::CalledOff);
+        }
+        Ok(())
+    }
+}
+
 impl<E: Explain> Desk<E> {
     fn work(mut self) {
+        let (summary, labels) = self.engine.about();
+        if self.reply(Reply::Ready(summary, labels)).is_err() {
+            return;
+        }
         while let Some(job) = self.next_job() {
             let done = match job {
                 Job::Show(request) => self.show(request),
@@ -139,6 +181,8 @@ impl<E: Explain> Desk<E> {
                     let result = fenced(|| self.engine.save(&request, &folder));
                     self.reply(Reply::Saved(result))
                 }
+                // There is nothing in hand any more.
+                Job::Stop => Ok(()),
             };
             if done.is_err() {
                 return;
@@ -149,28 +193,44 @@ impl<E: Explain> Desk<E> {
     /// The next job; prepares images ahead while there is none. `None`: the interface has gone.
     fn next_job(&mut self) -> Option<Job> {
         loop {
-            match self.jobs.try_recv() {
-                Ok(job) => return Some(self.newest(job)),
-                Err(TryRecvError::Disconnected) => return None,
-                Err(TryRecvError::Empty) => {}
-            }
-            let Some(image) = self.ahead.pop_front() else {
-                return self.jobs.recv().ok().map(|job| self.newest(job));
+            let closed = loop {
+                match self.jobs.try_recv() {
+                    Ok(job) => self.waiting.push_back(job),
+                    Err(reason) => break reason == TryRecvError::Disconnected,
+                }
             };
-            self.prepare(&image).ok()?;
+            if let Some(job) = self.waiting.pop_front() {
+                match job {
+                    // A picture that is no longer wanted. Files to save are never skipped.
+                    Job::Show(Request { generation, .. })
+                        if self.waiting.iter().any(supersedes) =>
+                    {
+                        self.reply(Reply::Stopped { generation }).ok()?;
+                    }
+                    job => return Some(job),
+                }
+            } else if closed {
+                return None;
+            } else if !self.layers_told {
+                self.tell_layers().ok()?;
+            } else if let Some(image) = self.ahead.pop_front() {
+                self.prepare(&image).ok()?;
+            } else {
+                self.waiting.push_back(self.jobs.recv().ok()?);
+            }
         }
     }
 
-    /// Skips pictures that are no longer wanted. Files to save are never skipped.
-    fn newest(&mut self, first: Job) -> Job {
-        let mut job = first;
-        while matches!(job, Job::Show(_)) {
-            match self.jobs.try_recv() {
-                Ok(newer) => job = newer,
-                Err(_) => break,
+    /// The table of layers takes a pass through the network; the first picture comes before it.
+    fn tell_layers(&mut self) -> Result<(), Gone> {
+        self.layers_told = true;
+        match fenced(|| self.engine.layers()) {
+            Ok(layers) => self.reply(Reply::Layers(layers)),
+            Err(reason) => {
+                log::error!("the table of layers: {reason}");
+                Ok(())
             }
         }
-        job
     }
 
     fn show(&mut self, mut request: Request) -> Result<(), Gone> {
@@ -187,11 +247,21 @@ impl<E: Explain> Desk<E> {
             }
         };
         self.reply(Reply::Predicted { image, predictions })?;
-        let result = fenced(|| self.engine.show(&request));
-        self.reply(Reply::Done {
+        let mut watch = Waiting {
             generation,
-            image,
-            result,
+            jobs: &self.jobs,
+            waiting: &mut self.waiting,
+            replies: &self.replies,
+        };
+        let engine = &mut self.engine;
+        let result = fenced(|| engine.show(&request, &mut watch)).transpose();
+        self.reply(match result {
+            None => Reply::Stopped { generation },
+            Some(result) => Reply::Done {
+                generation,
+                image,
+                result,
+            },
         })
     }
 

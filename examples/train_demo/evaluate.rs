@@ -1,9 +1,11 @@
 //! Measures the bundled model on fresh scenes, through gradcam's own engine.
 
 use anyhow::{Result, bail};
-use gradcam::explain::grad_cam::grad_cam;
-use gradcam::explain::predictions;
-use gradcam::model::{ClassIndex, LoadOptions, Model, ModelSource, Pass};
+use gradcam::explain::methods::Unwatched;
+use gradcam::explain::options::Options;
+use gradcam::explain::{explain, predictions};
+use gradcam::model::passes::Passes;
+use gradcam::model::{ClassIndex, Input, LoadOptions, Model, ModelSource};
 
 use crate::export::folder;
 use crate::network::INPUT;
@@ -34,17 +36,21 @@ pub(crate) fn evaluate(seed: u64, scenes: u64) -> Result<()> {
     for index in 0..scenes {
         let scene = Scene::random(seed, index, 1);
         let (picture, boxes) = scene.draw(SIDE);
-        let pass = model.run(&model.prepare(&picture)?)?;
+        let (input, mut passes) = (model.prepare(&picture)?, Passes::default());
         let class = scene.objects[0].class;
-        right += u64::from(predictions(&model, &pass, 1)?[0].class.0 == class);
-        pointed += u64::from(points_into(&model, &pass, class, boxes[0])?);
+        let logits = passes
+            .at(&model, &input, &model.summary().layer)?
+            .logits()
+            .to_vec();
+        right += u64::from(predictions(&model, &logits, 1)?[0].class.0 == class);
+        pointed += u64::from(points_into(&model, &input, &mut passes, class, boxes[0])?);
 
         let scene = Scene::random(seed, scenes + index, 2);
         let (picture, boxes) = scene.draw(SIDE);
-        let pass = model.run(&model.prepare(&picture)?)?;
+        let (input, mut passes) = (model.prepare(&picture)?, Passes::default());
         let mut hits = true;
         for (object, bounds) in scene.objects.iter().zip(boxes) {
-            hits &= points_into(&model, &pass, object.class, bounds)?;
+            hits &= points_into(&model, &input, &mut passes, object.class, bounds)?;
         }
         both += u64::from(hits);
     }
@@ -62,8 +68,16 @@ pub(crate) fn evaluate(seed: u64, scenes: u64) -> Result<()> {
 }
 
 /// Whether the maximum of the class's map, upsampled to the input, lies in a box of the scene.
-fn points_into(model: &Model, pass: &Pass, class: usize, bounds: PixelBox) -> Result<bool> {
-    let explanation = grad_cam(model, pass, ClassIndex(class))?;
+fn points_into(
+    model: &Model,
+    input: &Input,
+    passes: &mut Passes,
+    class: usize,
+    bounds: PixelBox,
+) -> Result<bool> {
+    let options = Options::default();
+    let class = ClassIndex(class);
+    let explanation = explain(model, input, passes, class, &options, &mut Unwatched)?;
     let side = INPUT as usize;
     let map = explanation.heatmap.upsample(side, side);
     let Some((at, peak)) = map

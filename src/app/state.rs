@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use crate::dataset::{ImageEntry, ImageId};
 use crate::explain::Prediction;
+use crate::explain::options::Options;
 use crate::geometry::{CellSize, PixelSize};
 use crate::graphics::viuer::MAX_SIXEL_SIDE;
 use crate::graphics::{Capabilities, Protocol};
 use crate::job::{Generation, Outcome, Target};
-use crate::model::ModelSummary;
+use crate::model::{LayerSummary, ModelSummary};
 use crate::picture::Style;
 
 use super::layout::panes;
@@ -28,10 +29,19 @@ pub struct State {
     pub filter: String,
     pub order: Order,
     pub target: Target,
+    /// How it is explained.
+    pub options: Options,
+    /// The class that is shown beside the target.
+    pub beside: Option<Target>,
     pub style: Style,
     pub mode: Mode,
     pub full_screen: bool,
     pub model: ModelState,
+    /// Labels of all classes, and all layers, as soon as they are known.
+    pub labels: Arc<[String]>,
+    pub layers: Arc<[LayerSummary]>,
+    /// How far the picture in hand is: steps done, and steps in all.
+    pub progress: Option<(usize, usize)>,
     pub predictions: HashMap<ImageId, Arc<[Prediction]>>,
     pub unreadable: HashMap<ImageId, String>,
     /// The last picture that came, and what it is a picture of.
@@ -55,6 +65,8 @@ pub struct Asked {
     pub in_flight: Option<Generation>,
     /// Whether the newest wish has not been sent.
     pub wanted: bool,
+    /// Whether the worker was told to leave what is under way.
+    pub stopping: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -111,6 +123,7 @@ impl State {
     #[must_use]
     pub fn new(
         images: Vec<ImageEntry>,
+        options: Options,
         style: Style,
         out: PathBuf,
         capabilities: Capabilities,
@@ -125,10 +138,15 @@ impl State {
             filter: String::new(),
             order: Order::Name,
             target: Target::Rank(1),
+            options,
+            beside: None,
             style,
             mode: Mode::Browse,
             full_screen: false,
             model: ModelState::Loading,
+            labels: Arc::from([]),
+            layers: Arc::from([]),
+            progress: None,
             predictions: HashMap::new(),
             unreadable: HashMap::new(),
             shown: None,

@@ -338,10 +338,19 @@ fn copy_path(state: &mut State) -> Vec<Effect> {
 
 fn on_reply(state: &mut State, reply: Reply) -> Vec<Effect> {
     match reply {
-        Reply::Ready(summary) => {
+        Reply::Ready(summary, labels) => {
             state.model = ModelState::Ready(summary);
+            state.labels = labels;
             wish(state);
         }
+        Reply::Layers(layers) => state.layers = layers,
+        Reply::Progress {
+            generation,
+            done,
+            total,
+        } if state.asked.in_flight == Some(generation) => state.progress = Some((done, total)),
+        Reply::Progress { .. } => {}
+        Reply::Stopped { generation } => landed(state, generation),
         Reply::Unavailable(reason) => state.model = ModelState::Unavailable(reason),
         Reply::Predicted { image, predictions } => {
             state.unreadable.remove(&image);
@@ -371,9 +380,7 @@ fn on_done(
     image: ImageId,
     result: Result<Outcome, String>,
 ) {
-    if state.asked.in_flight == Some(generation) {
-        state.asked.in_flight = None;
-    }
+    landed(state, generation);
     if let Err(reason) = &result
         && !state.predictions.contains_key(&image)
     {
@@ -394,16 +401,29 @@ fn on_done(
     }
 }
 
+/// The request of this generation is no longer under way.
+fn landed(state: &mut State, generation: Generation) {
+    if state.asked.in_flight == Some(generation) {
+        state.asked.in_flight = None;
+        state.asked.stopping = false;
+        state.progress = None;
+    }
+}
+
 /// The user wants another picture than the one that was asked for.
 fn wish(state: &mut State) {
     state.asked.latest.0 += 1;
     state.asked.wanted = true;
 }
 
-/// Sends the newest wish if nothing is under way.
+/// Sends the newest wish if nothing is under way; otherwise what is under way is called off, once.
 fn pump(state: &mut State) -> Option<Effect> {
-    if !state.asked.wanted || state.asked.in_flight.is_some() || state.summary().is_none() {
+    if !state.asked.wanted || state.summary().is_none() {
         return None;
+    }
+    if state.asked.in_flight.is_some() {
+        let told = std::mem::replace(&mut state.asked.stopping, true);
+        return (!told).then_some(Effect::Send(Job::Stop));
     }
     state.asked.wanted = false;
     let Some(request) = request(state) else {
@@ -433,6 +453,8 @@ fn request(state: &State) -> Option<Request> {
         generation: state.asked.latest,
         image: reference(current),
         target: state.target,
+        options: state.options.clone(),
+        beside: state.beside,
         style: state.style,
         picture_size: state.picture_size(),
         prepare: ahead(state).iter().map(reference).collect(),

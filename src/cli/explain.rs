@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use super::{Classes, ExplainSettings};
 use crate::dataset::scan::scan;
-use crate::explain::grad_cam::{self, grad_cam};
-use crate::explain::{Explanation, Prediction, predictions};
+use crate::explain::methods::Unwatched;
+use crate::explain::options::Options;
+use crate::explain::{Explanation, Prediction, explain, predictions};
 use crate::graphics::viuer::print_once;
 use crate::graphics::{Capabilities, Choice};
 use crate::heatmap::MapState;
@@ -98,6 +99,7 @@ pub fn run(settings: &ExplainSettings, out: &mut dyn Write) -> Result<bool> {
     };
     let model = Model::load(&settings.model, &settings.load)?;
     let classes = resolve(&settings.classes, &model)?;
+    let versus = &settings.versus;
     std::fs::create_dir_all(&settings.out).with_context(|| {
         format!(
             "cannot make the folder {}",
@@ -108,6 +110,13 @@ pub fn run(settings: &ExplainSettings, out: &mut dyn Write) -> Result<bool> {
         settings,
         model: &model,
         classes,
+        options: Options {
+            versus: versus
+                .as_deref()
+                .map(|name| resolve_one(name, &model))
+                .transpose()?,
+            ..settings.options.clone()
+        },
         terminal,
         stems: Stems::default(),
     };
@@ -140,6 +149,7 @@ struct Session<'a> {
     model: &'a Model,
     /// Empty: the best ones of each image.
     classes: Vec<ClassIndex>,
+    options: Options,
     /// Where `--show` prints.
     terminal: Option<Capabilities>,
     stems: Stems,
@@ -156,13 +166,13 @@ struct Explained {
 
 impl Session<'_> {
     fn explain(&mut self, image: &Path) -> Result<Explained, String> {
-        let examined = examine(self.model, image)?;
+        let mut examined = examine(self.model, image)?;
         let wanted = if let Classes::Top(top) = self.settings.classes {
             top
         } else {
             0
         };
-        let ranked = predictions(self.model, &examined.pass, wanted.max(TOP))
+        let ranked = predictions(self.model, &examined.logits, wanted.max(TOP))
             .map_err(|error| error.to_string())?;
         let classes: Vec<ClassIndex> = match self.settings.classes {
             Classes::Top(top) => ranked
@@ -173,11 +183,21 @@ impl Session<'_> {
             Classes::Named(_) => self.classes.clone(),
         };
         let stem = self.stems.unique(image);
-        let (mut explain, mut write) = (Duration::ZERO, Duration::ZERO);
+        let (mut taken, mut write) = (Duration::ZERO, Duration::ZERO);
         let mut explanations = Vec::new();
         for class in classes {
-            let explanation = timed(&mut explain, || grad_cam(self.model, &examined.pass, class))
-                .map_err(|error| error.to_string())?;
+            let explanation = timed(&mut taken, || {
+                let Examined { input, passes, .. } = &mut examined;
+                explain(
+                    self.model,
+                    input,
+                    passes,
+                    class,
+                    &self.options,
+                    &mut Unwatched,
+                )
+            })
+            .map_err(|error| error.to_string())?;
             let part = self.label_part(&explanation.target);
             let path = |ending: &str| output_path(&self.settings.out, &stem, &part, ending);
             let files = timed(&mut write, || self.write(&examined, &explanation, path))?;
@@ -187,7 +207,7 @@ impl Session<'_> {
             examined,
             predictions: ranked,
             explanations,
-            explain,
+            explain: taken,
             write,
         })
     }
@@ -213,7 +233,7 @@ impl Session<'_> {
         path: impl Fn(&str) -> PathBuf,
     ) -> Result<BTreeMap<&'static str, PathBuf>, String> {
         let mut files = BTreeMap::new();
-        let parts = examined.parts(explanation);
+        let parts = examined.parts(explanation, None);
         let size = parts.geometry.image;
         for (kind, view) in [("heatmap", View::Heatmap), ("overlay", View::Overlay)] {
             let picture = compose(
@@ -293,7 +313,7 @@ impl Session<'_> {
             },
             device,
             layer,
-            method: grad_cam::NAME,
+            method: self.options.method.method().name(),
             predictions: &explained.predictions,
             explanations: explained
                 .explanations
@@ -356,7 +376,7 @@ impl Session<'_> {
             if let Some(terminal) = &self.terminal {
                 out.flush()?;
                 let picture = compose(
-                    &explained.examined.parts(explanation),
+                    &explained.examined.parts(explanation, None),
                     self.settings.style,
                     explained.examined.input.geometry.image,
                 )

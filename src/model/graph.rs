@@ -214,6 +214,11 @@ impl Graph {
         self.layers.iter().find(|layer| layer.name == name)
     }
 
+    /// A place for each value; those that a run is to start from are put in by its caller.
+    pub fn no_values(&self) -> Vec<Option<Tensor>> {
+        std::iter::repeat_with(|| None).take(self.values).collect()
+    }
+
     /// Moves the weights to a device.
     ///
     /// # Errors

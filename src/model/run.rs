@@ -5,6 +5,10 @@
 //! activations on, with autograd, and its graph is kept. The gradient of another class is then one
 //! backward pass through the suffix. Where the suffix is global average pooling and one linear
 //! layer, the gradient is a row of that layer's weight, and there is no backward pass at all.
+//!
+//! Values that the suffix reads beside the target layer, such as skip connections around it, are
+//! the *bridge*. With the activations they are all that another layer further on needs, and all
+//! that the suffix needs to run again on other activations.
 
 use std::collections::{HashMap, HashSet};
 
@@ -39,11 +43,15 @@ pub enum RunError {
 #[derive(Debug)]
 pub struct Plan {
     layer: Layer,
-    prefix: Steps,
     suffix: Steps,
+    bridge: Vec<ValueId>,
     /// The linear layer's weight, where only global average pooling stands before it.
     pooled_head: Option<ValueId>,
 }
+
+/// How much a score changes with the logit of a class: `d score / d logit`. A score is
+/// differentiated through the few of them that are not zero.
+pub type Slope = (ClassIndex, f32);
 
 /// Nodes by index, and after each the values that nobody reads any more.
 #[derive(Debug)]
@@ -56,8 +64,10 @@ struct Steps {
 #[derive(Debug)]
 pub struct Pass {
     layer: String,
+    tap: ValueId,
     /// Output of the target layer as it is; the leaf of the suffix.
     activations: Tensor,
+    bridge: Vec<(ValueId, Tensor)>,
     map: Map,
     /// `[1, classes]`, with the suffix's graph behind it unless `pooled_head` is there.
     scores: Tensor,
@@ -141,65 +151,66 @@ impl Plan {
     pub fn new(graph: &Graph, layer: &Layer) -> Result<Self, RunError> {
         let tap = layer.output;
         let mut dependent = HashSet::from([tap]);
-        let (mut before, mut suffix) = (Vec::new(), Vec::new());
+        let mut suffix = Vec::new();
         for (index, node) in graph.nodes.iter().enumerate() {
             if !node.outputs.contains(&tap) && node.reads().any(|value| dependent.contains(&value))
             {
                 dependent.extend(&node.outputs);
                 suffix.push(index);
-            } else {
-                before.push(index);
             }
         }
         if !dependent.contains(&graph.output) {
             return Err(RunError::NoPath(layer.name.clone()));
         }
-        let reads = |nodes: &[usize]| -> HashSet<ValueId> {
-            nodes
-                .iter()
-                .flat_map(|&index| graph.nodes[index].reads())
-                .collect()
-        };
-        // Only what the suffix reads is worth computing before it.
-        let mut needed = reads(&suffix);
-        needed.insert(tap);
-        let kept = needed.clone();
-        let mut prefix: Vec<usize> = Vec::new();
-        for &index in before.iter().rev() {
-            let node = &graph.nodes[index];
-            if node.outputs.iter().any(|output| needed.contains(output)) {
-                needed.extend(node.reads());
-                prefix.push(index);
-            }
-        }
-        prefix.reverse();
+        let read: HashSet<ValueId> = suffix
+            .iter()
+            .flat_map(|&index| graph.nodes[index].reads())
+            .collect();
+        let mut bridge: Vec<ValueId> = read
+            .into_iter()
+            .filter(|value| !dependent.contains(value) && !graph.constants.contains_key(value))
+            .collect();
+        bridge.sort_unstable();
         let pooled_head = pooled_head(graph, layer, &suffix);
         let end = HashSet::from([graph.output]);
         Ok(Self {
             layer: layer.clone(),
-            prefix: Steps::new(graph, prefix, &kept),
             suffix: Steps::new(graph, suffix, &end),
+            bridge,
             pooled_head,
         })
     }
 
-    /// Runs the network on one image `[1, 3, height, width]`.
+    /// Runs the network on one image `[1, 3, height, width]`, from what passes of the same image at
+    /// other layers have kept.
     ///
     /// # Errors
     /// When libtorch refuses, the output is not logits, or the layer has no spatial map.
-    pub fn run(&self, graph: &Graph, input: &Tensor) -> Result<Pass, RunError> {
-        let mut values: Vec<Option<Tensor>> =
-            std::iter::repeat_with(|| None).take(graph.values).collect();
+    pub fn run(&self, graph: &Graph, input: &Tensor, kept: &[Pass]) -> Result<Pass, RunError> {
+        let mut values = graph.no_values();
         values[graph.input.0] = Some(input.shallow_clone());
-        tch::no_grad(|| self.prefix.run(graph, &mut values))?;
-        let no_path = || RunError::NoPath(self.layer.name.clone());
+        for pass in kept {
+            values[pass.tap.0] = Some(pass.activations.f_detach()?);
+            for (id, value) in &pass.bridge {
+                values[id.0] = Some(value.shallow_clone());
+            }
+        }
         let tap = self.layer.output;
+        let wanted: HashSet<ValueId> = self.bridge.iter().copied().chain([tap]).collect();
+        let prefix = Steps::to(graph, &wanted, &values);
+        tch::no_grad(|| prefix.run(graph, &mut values))?;
+        let no_path = || RunError::NoPath(self.layer.name.clone());
         let tapped = values[tap.0].take().ok_or_else(no_path)?;
         let shape = tapped.size();
         let map = Map::of(&self.layer, &shape).ok_or_else(|| RunError::NoMap {
             layer: self.layer.name.clone(),
             shape,
         })?;
+        let bridge: Vec<(ValueId, Tensor)> = self
+            .bridge
+            .iter()
+            .filter_map(|id| Some((*id, values[id.0].as_ref()?.shallow_clone())))
+            .collect();
         let pooled_head = self
             .pooled_head
             .and_then(|id| graph.constants.get(&id))
@@ -217,16 +228,18 @@ impl Plan {
             Vec::<f32>::try_from(scores.f_detach()?.f_to_kind(Kind::Float)?.f_view([-1])?)?;
         // Autograd keeps about the suffix's activations; for the last layers that is the tapped
         // value a few times over.
-        let bytes = activations.numel()
-            * 4
-            * if pooled_head.is_some() {
-                1
-            } else {
-                1 + self.suffix.nodes.len()
-            };
+        let autograd = match pooled_head {
+            Some(_) => 1,
+            None => 1 + self.suffix.nodes.len(),
+        };
+        let bytes = 4
+            * (activations.numel() * autograd
+                + bridge.iter().map(|(_, value)| value.numel()).sum::<usize>());
         Ok(Pass {
             layer: self.layer.name.clone(),
+            tap,
             activations,
+            bridge,
             map,
             scores,
             logits,
@@ -234,6 +247,46 @@ impl Plan {
             bytes,
         })
     }
+
+    /// Logits `[n, classes]` for other outputs of the target layer, `[n, …]` as the layer makes
+    /// them. Runs the suffix alone, without autograd.
+    ///
+    /// # Errors
+    /// When libtorch refuses.
+    pub fn rescore(
+        &self,
+        graph: &Graph,
+        pass: &Pass,
+        activations: &Tensor,
+    ) -> Result<Tensor, RunError> {
+        let count = activations.size().first().copied().unwrap_or(1);
+        let mut values = graph.no_values();
+        for (id, value) in &pass.bridge {
+            let mut size = value.size();
+            if let Some(images) = size.first_mut() {
+                *images = count;
+            }
+            values[id.0] = Some(value.f_expand(&size, false)?);
+        }
+        values[self.layer.output.0] = Some(activations.shallow_clone());
+        tch::no_grad(|| self.suffix.run(graph, &mut values))?;
+        values[graph.output.0]
+            .take()
+            .ok_or_else(|| RunError::NoPath(self.layer.name.clone()))
+    }
+}
+
+/// Logits `[n, classes]` of images `[n, 3, height, width]`; one forward pass without autograd.
+///
+/// # Errors
+/// When libtorch refuses.
+pub fn logits(graph: &Graph, images: &Tensor) -> Result<Tensor, RunError> {
+    let mut values = graph.no_values();
+    values[graph.input.0] = Some(images.shallow_clone());
+    let steps = Steps::to(graph, &HashSet::from([graph.output]), &values);
+    tch::no_grad(|| steps.run(graph, &mut values))?;
+    let output = values[graph.output.0].take();
+    output.ok_or_else(|| RunError::NotAClassifier(Vec::new()))
 }
 
 impl Steps {
@@ -252,6 +305,21 @@ impl Steps {
             .collect();
         spent.reverse();
         Self { nodes, spent }
+    }
+
+    /// The nodes that make these values from those that are there already, and no others.
+    fn to(graph: &Graph, wanted: &HashSet<ValueId>, there: &[Option<Tensor>]) -> Self {
+        let mut needed: HashSet<ValueId> = wanted.clone();
+        let mut nodes: Vec<usize> = Vec::new();
+        for (index, node) in graph.nodes.iter().enumerate().rev() {
+            let missing = |output: &ValueId| needed.contains(output) && there[output.0].is_none();
+            if node.outputs.iter().any(missing) {
+                needed.extend(node.reads());
+                nodes.push(index);
+            }
+        }
+        nodes.reverse();
+        Self::new(graph, nodes, wanted)
     }
 
     fn run(&self, graph: &Graph, values: &mut [Option<Tensor>]) -> Result<(), RunError> {
@@ -300,13 +368,25 @@ impl Pass {
         Ok(self.map.view(&self.activations.f_detach()?)?)
     }
 
-    /// Gradient of a class's logit with respect to the activations, `[channels, height, width]`.
-    /// Runs no forward pass.
+    /// Output of the target layer as the network makes it, `[1, …]`; for [`Plan::rescore`].
     ///
     /// # Errors
-    /// When the class is out of range or libtorch refuses.
-    pub fn gradients(&self, class: ClassIndex) -> Result<Tensor, RunError> {
-        let row = self.row(class)?;
+    /// When libtorch refuses.
+    pub fn output(&self) -> Result<Tensor, RunError> {
+        Ok(self.activations.f_detach()?)
+    }
+
+    /// Where the positions and the channels are in [`Pass::output`].
+    pub fn map(&self) -> &Map {
+        &self.map
+    }
+
+    /// Gradient of a score with respect to the activations, `[channels, height, width]`. Runs no
+    /// forward pass.
+    ///
+    /// # Errors
+    /// When a class is out of range or libtorch refuses.
+    pub fn gradients(&self, slopes: &[Slope]) -> Result<Tensor, RunError> {
         if let Some(weight) = &self.pooled_head {
             // d logit / d A_k(x, y) = weight[class, k] / (height * width), the same everywhere.
             let Map {
@@ -315,19 +395,47 @@ impl Pass {
                 width,
                 ..
             } = self.map;
-            let weights = weight
-                .f_select(0, row)?
+            let weights = self
+                .weighted(weight, 0, slopes)?
                 .f_div_scalar((height * width) as f64)?;
             return Ok(weights
                 .f_view([-1, 1, 1])?
                 .f_expand([channels, height, width], false)?);
         }
-        let score = self.scores.f_select(1, row)?;
-        let gradients = Tensor::f_run_backward(&[score], &[&self.activations], true, false)?;
+        let gradients =
+            Tensor::f_run_backward(&[self.score(slopes)?], &[&self.activations], true, false)?;
         let gradient = gradients
             .first()
             .ok_or_else(|| RunError::NoPath(self.layer.clone()))?;
         Ok(self.map.view(gradient)?)
+    }
+
+    /// The score `[]` as a function of the activations, for autograd.
+    fn score(&self, slopes: &[Slope]) -> Result<Tensor, RunError> {
+        Ok(self.weighted(&self.scores, 1, slopes)?.f_sum(None)?)
+    }
+
+    /// The sum over classes of the slope times the class's part of a tensor, along this axis.
+    fn weighted(&self, tensor: &Tensor, axis: i64, slopes: &[Slope]) -> Result<Tensor, RunError> {
+        if let &[(class, 1.0)] = slopes {
+            return Ok(tensor.f_select(axis, self.row(class)?)?);
+        }
+        let mut weights = vec![0.0_f32; self.logits.len()];
+        for &(class, slope) in slopes {
+            self.row(class)?;
+            weights[class.0] += slope;
+        }
+        let weights = Tensor::from_slice(&weights)
+            .f_to_device(tensor.device())?
+            .f_to_kind(tensor.kind())?;
+        let weights = if axis == 0 {
+            weights.f_unsqueeze(1)?
+        } else {
+            weights
+        };
+        Ok(tensor
+            .f_mul(&weights)?
+            .f_sum_dim_intlist(axis, false, None)?)
     }
 
     /// About how much memory the pass holds.
@@ -354,17 +462,42 @@ impl Pass {
 /// # Errors
 /// When libtorch refuses.
 pub fn shapes(graph: &Graph, input: &Tensor) -> Result<HashMap<ValueId, Vec<i64>>, RunError> {
-    let steps = Steps::new(graph, (0..graph.nodes.len()).collect(), &HashSet::new());
-    let mut values: Vec<Option<Tensor>> =
-        std::iter::repeat_with(|| None).take(graph.values).collect();
-    values[graph.input.0] = Some(input.shallow_clone());
     let mut shapes = HashMap::new();
-    tch::no_grad(|| {
-        steps.run_and(graph, &mut values, |id, output| {
-            shapes.insert(id, output.size());
-        })
+    look(graph, input, |id, output| {
+        shapes.insert(id, output.size());
     })?;
     Ok(shapes)
+}
+
+/// The first layer, in the order in which they finish, whose output has a value that is not
+/// finite; one forward pass.
+///
+/// # Errors
+/// When libtorch refuses.
+pub fn first_not_finite(graph: &Graph, input: &Tensor) -> Result<Option<String>, RunError> {
+    let mut bad = HashSet::new();
+    look(graph, input, |id, output| {
+        let finite = output
+            .f_isfinite()
+            .and_then(|finite| finite.f_all())
+            .and_then(|finite| finite.f_int64_value(&[]));
+        if finite.is_ok_and(|finite| finite == 0) {
+            bad.insert(id);
+        }
+    })?;
+    let first = graph
+        .layers
+        .iter()
+        .find(|layer| bad.contains(&layer.output));
+    Ok(first.map(|layer| layer.name.clone()))
+}
+
+/// Runs everything once, without autograd, and shows each value when it is made.
+fn look(graph: &Graph, input: &Tensor, seen: impl FnMut(ValueId, &Tensor)) -> Result<(), RunError> {
+    let steps = Steps::new(graph, (0..graph.nodes.len()).collect(), &HashSet::new());
+    let mut values = graph.no_values();
+    values[graph.input.0] = Some(input.shallow_clone());
+    tch::no_grad(|| steps.run_and(graph, &mut values, seen))
 }
 
 /// The layer to explain in a network of which nothing is known, and how many classes there are: the
@@ -396,14 +529,14 @@ pub fn look_through(graph: &Graph, input: &Tensor) -> Result<(String, usize), Ru
         let Ok(plan) = Plan::new(graph, layer) else {
             continue;
         };
-        let pass = plan.run(graph, input)?;
+        let pass = plan.run(graph, input, &[])?;
         let best = pass
             .logits
             .iter()
             .enumerate()
             .max_by(|a, b| a.1.total_cmp(b.1))
             .map_or(0, |(class, _)| class);
-        let gradients = pass.gradients(ClassIndex(best))?;
+        let gradients = pass.gradients(&[(ClassIndex(best), 1.0)])?;
         if gradients.f_abs()?.f_max()?.f_double_value(&[])? > 0.0 {
             return Ok((layer.name.clone(), classes));
         }

@@ -21,8 +21,18 @@ pub struct Parts<'a> {
     pub image: &'a RgbImage,
     /// What the network reads, before normalization.
     pub seen: &'a RgbImage,
-    pub heatmap: &'a Heatmap,
+    pub map: Map<'a>,
+    /// The map of a second class, drawn beside the first on one scale.
+    pub beside: Option<Map<'a>>,
     pub geometry: &'a InputGeometry,
+}
+
+/// A map as it is drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Map<'a> {
+    pub heatmap: &'a Heatmap,
+    /// Before ReLU and scaling.
+    pub raw: &'a Grid,
 }
 
 /// Draws the picture into at most `bounds` pixels; proportions stay.
@@ -53,7 +63,7 @@ fn levels(heatmap: &Heatmap, input: PixelSize) -> Option<Grid> {
 fn blend(image: &RgbImage, parts: &Parts<'_>, style: Style) -> RgbImage {
     let geometry = parts.geometry;
     let table = style.colormap.table();
-    let map = levels(parts.heatmap, geometry.input);
+    let map = levels(parts.map.heatmap, geometry.input);
     let weight = match style.view {
         View::Heatmap => 1.0,
         _ => style.opacity.clamp(0.0, 1.0),
@@ -212,7 +222,11 @@ mod tests {
         let parts = Parts {
             image: &image,
             seen: &seen,
-            heatmap,
+            map: Map {
+                heatmap,
+                raw: &heatmap.grid,
+            },
+            beside: None,
             geometry: &geometry,
         };
         compose(&parts, style, PixelSize::new(96, 96)).unwrap()
@@ -292,7 +306,11 @@ mod tests {
         let parts = Parts {
             image: &image,
             seen: &seen,
-            heatmap: &heatmap,
+            map: Map {
+                heatmap: &heatmap,
+                raw: &heatmap.grid,
+            },
+            beside: None,
             geometry: &geometry,
         };
         let row = compose(&parts, style, PixelSize::new(300, 90)).unwrap();

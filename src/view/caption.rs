@@ -70,8 +70,8 @@ fn phrases(state: &State) -> Vec<Phrase> {
         if let Some(warning) = warning(shown) {
             say("map", warning.to_owned(), plain.yellow());
         }
-        say("layer", explanation.layer.clone(), plain);
-        say("method", explanation.method.to_owned(), plain);
+        say("layer", explanation.layer(), plain);
+        say("method", explanation.method().to_owned(), plain);
         say("view", how(shown.style), plain);
         if state.current().map(|image| image.id) != Some(shown.image) {
             let name = state.image(shown.image).name.clone();

@@ -70,6 +70,15 @@ impl<K: Copy + Eq + Hash, V> Cache<K, V> {
         }
     }
 
+    /// Says how large a value has become. The others go on until all fit, the least recently used
+    /// first; this one stays.
+    pub fn resize(&mut self, key: K, bytes: usize) {
+        if let Some(entry) = self.entries.remove(&key) {
+            self.used -= entry.bytes;
+            self.insert(key, entry.value, bytes);
+        }
+    }
+
     fn remove(&mut self, key: K) {
         if let Some(entry) = self.entries.remove(&key) {
             self.used -= entry.bytes;

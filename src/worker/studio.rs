@@ -13,15 +13,17 @@ use image::RgbImage;
 use super::Explain;
 use super::cache::Cache;
 use crate::dataset::ImageId;
-use crate::explain::grad_cam::grad_cam;
-use crate::explain::{Explanation, Prediction, predictions};
+use crate::explain::methods::{Unwatched, Watch};
+use crate::explain::options::Options;
+use crate::explain::{ExplainError, Explanation, Prediction, explain, predictions, softmax};
 use crate::geometry::{PixelSize, resample_bilinear};
 use crate::job::{ImageRef, Outcome, Request, Target, Times};
-use crate::model::{ClassIndex, Input, Model, Pass};
+use crate::model::passes::Passes;
+use crate::model::{ClassIndex, Input, LayerSummary, Model, ModelSummary};
 use crate::picture::View;
 use crate::picture::decode::decode;
 use crate::picture::files::{label_part, output_path, save_png, stem};
-use crate::picture::overlay::{GAP, Parts, compose};
+use crate::picture::overlay::{GAP, Map, Parts, compose};
 
 /// How many predictions are shown.
 pub const TOP: usize = 5;
@@ -33,7 +35,8 @@ const SCREEN: PixelSize = PixelSize::new(1280, 1280);
 pub struct Examined {
     pub image: RgbImage,
     pub input: Input,
-    pub pass: Pass,
+    pub passes: Passes,
+    pub logits: Vec<f32>,
     pub times: Times,
 }
 
@@ -46,12 +49,15 @@ pub fn examine(model: &Model, path: &Path) -> Result<Examined, String> {
     let image = timed(&mut times.decode, || decode(path)).map_err(|error| error.to_string())?;
     let input =
         timed(&mut times.prepare, || model.prepare(&image)).map_err(|error| error.to_string())?;
-    let pass =
-        timed(&mut times.forward, || model.run(&input)).map_err(|error| error.to_string())?;
+    let mut passes = Passes::default();
+    let layer = &model.summary().layer;
+    let pass = timed(&mut times.forward, || passes.at(model, &input, layer));
+    let logits = pass.map_err(|error| error.to_string())?.logits().to_vec();
     Ok(Examined {
         image,
         input,
-        pass,
+        passes,
+        logits,
         times,
     })
 }
@@ -76,7 +82,8 @@ pub struct Studio {
 struct Kept {
     examined: Examined,
     predictions: Arc<[Prediction]>,
-    explanations: HashMap<ClassIndex, Explanation>,
+    probabilities: Arc<[f32]>,
+    explanations: HashMap<(ClassIndex, Options), Explanation>,
     /// Times that no picture has reported yet.
     fresh: Times,
 }
@@ -94,18 +101,17 @@ impl Studio {
     fn kept(&mut self, image: &ImageRef) -> Result<&mut Kept, String> {
         if !self.kept.contains(image.id) {
             let mut examined = examine(&self.model, &image.path)?;
-            let predictions =
-                predictions(&self.model, &examined.pass, TOP).map_err(|error| error.to_string())?;
+            let predictions = predictions(&self.model, &examined.logits, TOP)
+                .map_err(|error| error.to_string())?;
             examined.image = at_most(examined.image, SCREEN)?;
-            let bytes = examined.image.as_raw().len()
-                + examined.input.seen.as_raw().len() * 5
-                + examined.pass.bytes();
             let kept = Kept {
                 fresh: examined.times,
                 predictions: predictions.into(),
+                probabilities: softmax(&examined.logits).into(),
                 explanations: HashMap::new(),
                 examined,
             };
+            let bytes = kept.bytes();
             self.kept.insert(image.id, kept, bytes);
         }
         self.kept
@@ -113,75 +119,176 @@ impl Studio {
             .ok_or_else(|| "the result was not kept".to_owned())
     }
 
-    fn explained(&mut self, request: &Request) -> Result<(&Kept, Explanation, Times), String> {
-        self.kept(&request.image)?;
+    /// The explanations of the wanted classes: the target, and the one beside it.
+    fn explained(
+        &mut self,
+        request: &Request,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<(&Kept, Shown)>, String> {
+        let kept = self.kept(&request.image)?;
+        let target = kept.class(request.target)?;
+        let beside = request
+            .beside
+            .map(|beside| kept.class(beside))
+            .transpose()?;
+        // The two are borrowed apart: what is kept of the image, and the model.
+        let (model, kept) = (
+            &self.model,
+            self.kept
+                .get(request.image.id)
+                .ok_or("the result was not kept")?,
+        );
+        let mut times = std::mem::take(&mut kept.fresh);
+        let mut explained = |class| {
+            timed(&mut times.explain, || {
+                kept.explain(model, class, &request.options, watch)
+            })
+        };
+        let Some(explanation) = explained(target)? else {
+            return Ok(None);
+        };
+        let beside = match beside {
+            None => None,
+            Some(class) => match explained(class)? {
+                None => return Ok(None),
+                beside => beside,
+            },
+        };
+        let bytes = kept.bytes();
+        self.kept.resize(request.image.id, bytes);
         let kept = self
             .kept
             .get(request.image.id)
-            .ok_or_else(|| "the result was not kept".to_owned())?;
-        let class = match request.target {
-            Target::Class(class) => class,
+            .ok_or("the result was not kept")?;
+        Ok(Some((
+            kept,
+            Shown {
+                explanation,
+                beside,
+                times,
+            },
+        )))
+    }
+}
+
+/// What a picture is to show.
+struct Shown {
+    explanation: Explanation,
+    beside: Option<Explanation>,
+    times: Times,
+}
+
+impl Kept {
+    /// About how much memory is held.
+    fn bytes(&self) -> usize {
+        let grids = self.explanations.values();
+        self.examined.image.as_raw().len()
+            + self.examined.input.seen.as_raw().len() * 5
+            + self.examined.passes.bytes()
+            + grids.map(|one| 8 * one.raw.values.len()).sum::<usize>()
+    }
+
+    fn class(&self, target: Target) -> Result<ClassIndex, String> {
+        match target {
+            Target::Class(class) => Ok(class),
             Target::Rank(rank) => {
-                let place = rank.clamp(1, kept.predictions.len().max(1)) - 1;
-                kept.predictions
-                    .get(place)
-                    .ok_or("the model has no classes")?
-                    .class
+                let place = rank.clamp(1, self.predictions.len().max(1)) - 1;
+                let found = self.predictions.get(place);
+                Ok(found.ok_or("the model has no classes")?.class)
             }
-        };
-        let mut times = std::mem::take(&mut kept.fresh);
-        if !kept.explanations.contains_key(&class) {
-            let explanation = timed(&mut times.explain, || {
-                grad_cam(&self.model, &kept.examined.pass, class)
-            });
-            kept.explanations
-                .insert(class, explanation.map_err(|error| error.to_string())?);
         }
-        let explanation = kept
-            .explanations
-            .get(&class)
-            .cloned()
-            .ok_or("the explanation was not kept")?;
-        Ok((kept, explanation, times))
+    }
+
+    /// The explanation of a class; nothing when the watch has called it off.
+    fn explain(
+        &mut self,
+        model: &Model,
+        class: ClassIndex,
+        options: &Options,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<Explanation>, String> {
+        let key = (class, options.clone());
+        if let Some(known) = self.explanations.get(&key) {
+            return Ok(Some(known.clone()));
+        }
+        let Examined { input, passes, .. } = &mut self.examined;
+        match explain(model, input, passes, class, options, watch) {
+            Ok(explanation) => {
+                self.explanations.insert(key, explanation.clone());
+                Ok(Some(explanation))
+            }
+            Err(ExplainError::CalledOff) => Ok(None),
+            Err(error) => Err(error.to_string()),
+        }
     }
 }
 
 impl Explain for Studio {
+    fn about(&self) -> (ModelSummary, Arc<[String]>) {
+        let summary = self.model.summary().clone();
+        let labels = (0..summary.classes)
+            .map(|class| self.model.labels().get(ClassIndex(class)))
+            .collect();
+        (summary, labels)
+    }
+
+    fn layers(&mut self) -> Result<Arc<[LayerSummary]>, String> {
+        let layers = self.model.layers().map_err(|error| error.to_string())?;
+        Ok(layers.into())
+    }
+
     fn predict(&mut self, image: &ImageRef) -> Result<Arc<[Prediction]>, String> {
         Ok(Arc::clone(&self.kept(image)?.predictions))
     }
 
-    fn show(&mut self, request: &Request) -> Result<Outcome, String> {
-        let (kept, explanation, mut times) = self.explained(request)?;
-        let parts = kept.examined.parts(&explanation);
+    fn show(
+        &mut self,
+        request: &Request,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<Outcome>, String> {
+        let Some((kept, shown)) = self.explained(request, watch)? else {
+            return Ok(None);
+        };
+        let Shown {
+            explanation,
+            beside,
+            mut times,
+        } = shown;
         let picture = timed(&mut times.compose, || {
+            let parts = kept.examined.parts(&explanation, beside.as_ref());
             compose(&parts, request.style, request.picture_size)
         })?;
-        Ok(Outcome {
+        Ok(Some(Outcome {
             image: request.image.id,
             predictions: Arc::clone(&kept.predictions),
+            probabilities: Arc::clone(&kept.probabilities),
             geometry: kept.examined.input.geometry,
             explanation,
+            beside,
             style: request.style,
             picture: Arc::new(picture),
             times,
-        })
+        }))
     }
 
     fn save(&mut self, request: &Request, folder: &Path) -> Result<PathBuf, String> {
-        let (kept, explanation, _) = self.explained(request)?;
+        let Some((kept, shown)) = self.explained(request, &mut Unwatched)? else {
+            return Err("nothing was explained".to_owned());
+        };
         // The image that is kept may be reduced; the file gets all its pixels.
         let image = decode(&request.image.path).map_err(|error| error.to_string())?;
         let parts = Parts {
             image: &image,
-            ..kept.examined.parts(&explanation)
+            ..kept
+                .examined
+                .parts(&shown.explanation, shown.beside.as_ref())
         };
         let picture = compose(&parts, request.style, full_size(&parts, request))?;
         let ending = format!("{}.png", request.style.view.name().replace(' ', "-"));
         let path = output_path(
             folder,
             &stem(&request.image.path),
-            &label_part(&explanation.target.label),
+            &label_part(&shown.explanation.target.label),
             &ending,
         );
         save_png(&picture, &path)?;
@@ -192,11 +299,20 @@ impl Explain for Studio {
 impl Examined {
     /// What a picture of this image is made of.
     #[must_use]
-    pub fn parts<'a>(&'a self, explanation: &'a Explanation) -> Parts<'a> {
+    pub fn parts<'a>(
+        &'a self,
+        explanation: &'a Explanation,
+        beside: Option<&'a Explanation>,
+    ) -> Parts<'a> {
+        let map = |one: &'a Explanation| Map {
+            heatmap: &one.heatmap,
+            raw: &one.raw,
+        };
         Parts {
             image: &self.image,
             seen: &self.input.seen,
-            heatmap: &explanation.heatmap,
+            map: map(explanation),
+            beside: beside.map(map),
             geometry: &self.input.geometry,
         }
     }

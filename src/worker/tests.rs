@@ -2,9 +2,13 @@ use std::time::Duration;
 
 use super::*;
 use crate::dataset::ImageId;
+use crate::explain::options::Options;
 use crate::geometry::PixelSize;
 use crate::job::{Generation, Target};
 use crate::picture::{Style, View, colormap::Colormap};
+
+/// The explanation of this image takes many steps, each with a leave of its own.
+const SLOW: ImageId = ImageId(21);
 
 /// An engine that says what it was asked, and waits for leave before each image.
 struct Scripted {
@@ -13,6 +17,14 @@ struct Scripted {
 }
 
 impl Explain for Scripted {
+    fn about(&self) -> (ModelSummary, Arc<[String]>) {
+        (summary(), Arc::from([]))
+    }
+
+    fn layers(&mut self) -> Result<Arc<[LayerSummary]>, String> {
+        Ok(Arc::from([]))
+    }
+
     fn predict(&mut self, image: &ImageRef) -> Result<Arc<[Prediction]>, String> {
         self.asked.send(format!("predict {}", image.id.0)).unwrap();
         self.leave.recv().map_err(|_| "no leave".to_owned())?;
@@ -23,10 +35,22 @@ impl Explain for Scripted {
         }
     }
 
-    fn show(&mut self, request: &Request) -> Result<Outcome, String> {
+    fn show(
+        &mut self,
+        request: &Request,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<Outcome>, String> {
         self.asked
             .send(format!("show {}", request.image.id.0))
             .unwrap();
+        if request.image.id == SLOW {
+            for done in 0.. {
+                self.leave.recv().map_err(|_| "no leave".to_owned())?;
+                if watch.step(done, 1000).is_err() {
+                    return Ok(None);
+                }
+            }
+        }
         Err("no picture in this test".to_owned())
     }
 
@@ -61,8 +85,9 @@ fn summary() -> ModelSummary {
 fn start() -> (Worker, Receiver<String>, Sender<()>) {
     let (asked, hears) = unbounded();
     let (leave_sender, leave) = unbounded();
-    let worker = Worker::start(move || Ok((Scripted { asked, leave }, summary()))).unwrap();
-    assert!(matches!(heard(worker.replies()), Reply::Ready(_)));
+    let worker = Worker::start(move || Ok(Scripted { asked, leave })).unwrap();
+    assert!(matches!(heard(worker.replies()), Reply::Ready(..)));
+    assert!(matches!(heard(worker.replies()), Reply::Layers(_)));
     (worker, hears, leave_sender)
 }
 
@@ -78,6 +103,8 @@ fn request(id: usize, prepare: &[usize]) -> Request {
         generation: Generation(id as u64),
         image: image(id),
         target: Target::Rank(1),
+        options: Options::default(),
+        beside: None,
         style: Style {
             view: View::Overlay,
             opacity: 0.5,
@@ -127,6 +154,43 @@ fn the_newest_wish_wins_and_nothing_to_save_is_lost() {
     }
     let all: Vec<_> = (0..4).map(|_| heard(&hears)).collect();
     assert_eq!(all, ["show 1", "save 3", "predict 4", "show 4"]);
+}
+
+#[test]
+fn a_picture_is_shown_although_a_file_is_saved_after_it() {
+    let (worker, hears, leave) = start();
+    worker.send(Job::Show(request(1, &[])));
+    assert_eq!(heard(&hears), "predict 1");
+    worker.send(Job::Show(request(2, &[])));
+    worker.send(Job::Save {
+        request: request(2, &[]),
+        folder: PathBuf::from("out"),
+    });
+    for _ in 0..2 {
+        leave.send(()).unwrap();
+    }
+    let all: Vec<_> = (0..4).map(|_| heard(&hears)).collect();
+    assert_eq!(all, ["show 1", "predict 2", "show 2", "save 2"]);
+}
+
+#[test]
+fn a_picture_that_is_called_off_before_its_turn_is_answered() {
+    let (worker, hears, leave) = start();
+    worker.send(Job::Show(request(1, &[])));
+    assert_eq!(heard(&hears), "predict 1");
+    worker.send(Job::Show(request(2, &[])));
+    worker.send(Job::Stop);
+    leave.send(()).unwrap();
+    let stopped = worker.replies().iter().take(3).last();
+    assert!(
+        matches!(
+            stopped,
+            Some(Reply::Stopped {
+                generation: Generation(2)
+            })
+        ),
+        "{stopped:?}"
+    );
 }
 
 #[test]
@@ -186,13 +250,57 @@ fn an_image_prepared_ahead_that_cannot_be_read_says_why() {
 
 #[test]
 fn a_model_that_cannot_be_loaded_is_a_reply_and_dropping_the_worker_ends_it() {
-    let worker =
-        Worker::start(|| Err::<(Scripted, ModelSummary), _>("x.pth: empty".to_owned())).unwrap();
+    let worker = Worker::start(|| Err::<Scripted, _>("x.pth: empty".to_owned())).unwrap();
     assert!(
         matches!(heard(worker.replies()), Reply::Unavailable(reason) if reason == "x.pth: empty")
     );
     worker.send(Job::Show(request(1, &[])));
     drop(worker);
+}
+
+#[test]
+fn a_slow_explanation_says_how_far_it_is_and_is_called_off_within_a_step() {
+    let (worker, hears, leave) = start();
+    worker.send(Job::Show(request(SLOW.0, &[])));
+    leave.send(()).unwrap();
+    assert_eq!(heard(&hears), "predict 21");
+    assert!(matches!(heard(worker.replies()), Reply::Predicted { .. }));
+    leave.send(()).unwrap();
+    let first = heard(worker.replies());
+    assert!(
+        matches!(
+            first,
+            Reply::Progress {
+                generation: Generation(21),
+                done: 0,
+                total: 1000
+            }
+        ),
+        "{first:?}"
+    );
+    // A file to save waits its turn and calls nothing off.
+    worker.send(Job::Save {
+        request: request(3, &[]),
+        folder: PathBuf::from("out"),
+    });
+    leave.send(()).unwrap();
+    assert!(matches!(
+        heard(worker.replies()),
+        Reply::Progress { done: 1, .. }
+    ));
+    worker.send(Job::Stop);
+    leave.send(()).unwrap();
+    assert!(matches!(
+        heard(worker.replies()),
+        Reply::Progress { done: 2, .. }
+    ));
+    assert!(matches!(
+        heard(worker.replies()),
+        Reply::Stopped {
+            generation: Generation(21)
+        }
+    ));
+    assert!(matches!(heard(worker.replies()), Reply::Saved(Ok(_))));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use image::RgbImage;
 
 use super::*;
 use crate::dataset::ImageEntry;
+use crate::explain::options::Options;
 use crate::explain::{Explanation, Prediction};
 use crate::geometry::{InputGeometry, PixelSize, Window};
 use crate::graphics::{Capabilities, Protocol};
@@ -84,6 +85,7 @@ impl Desk {
         };
         let state = State::new(
             images.collect(),
+            Options::default(),
             style,
             PathBuf::from("out"),
             capabilities,
@@ -99,7 +101,8 @@ impl Desk {
     /// The same with a model of twelve classes, and the first picture shown.
     pub(crate) fn ready(names: &[&str], size: CellSize) -> Self {
         let mut desk = Self::loading(names, size);
-        desk.event(Event::Reply(Reply::Ready(summary())));
+        let labels = (0..12).map(|class| format!("bird {class}")).collect();
+        desk.event(Event::Reply(Reply::Ready(summary(), labels)));
         desk.answer_all();
         desk.log.clear();
         desk
@@ -121,6 +124,7 @@ impl Desk {
                         folder.display()
                     )
                 }
+                Effect::Send(Job::Stop) => "stop".to_owned(),
                 Effect::Copy(text) => format!("copy {text}"),
                 Effect::Redraw => "redraw".to_owned(),
                 Effect::Suspend => "suspend".to_owned(),
@@ -200,10 +204,13 @@ pub(crate) fn outcome(request: &Request) -> Outcome {
     let raw = Grid::new(2, 2, vec![0.0, 0.0, 0.0, 1.0]);
     let explanation = Explanation {
         target: predictions[rank - 1].clone(),
-        layer: "layer4".to_owned(),
-        method: "Grad-CAM",
+        versus: None,
+        layers: vec!["layer4".to_owned()],
+        options: request.options.clone(),
         heatmap: Heatmap::from_raw(&raw),
         raw,
+        channels: Vec::new(),
+        not_finite_from: None,
     };
     let size = PixelSize::new(224, 224);
     let window = Window {
@@ -216,7 +223,9 @@ pub(crate) fn outcome(request: &Request) -> Outcome {
     Outcome {
         image: request.image.id,
         predictions,
+        probabilities: Arc::from([1.0 / 12.0; 12]),
         explanation,
+        beside: None,
         geometry: InputGeometry {
             image: size,
             input: size,
@@ -235,11 +244,13 @@ pub(crate) fn outcome(request: &Request) -> Outcome {
 const NAMES: [&str; 5] = ["a.png", "b.png", "c.png", "owl.png", "tawny owl.png"];
 const SIZE: CellSize = CellSize::new(80, 24);
 
-/// Presses the keys, answers everything, and says where that leads: selection, target, effects.
+/// Presses the keys, answers everything, and says where that leads: selection, target, effects
+/// without calling off what is under way.
 fn check(script: &str, expected: &str) {
     let mut desk = Desk::ready(&NAMES, SIZE);
     desk.press(script);
     desk.answer_all();
+    desk.log.retain(|effect| effect != "stop");
     let found = format!(
         "{} {:?} | {}",
         desk.selected(),
@@ -301,6 +312,26 @@ fn while_one_picture_is_made_only_the_last_wish_counts() {
     check(
         "j3vm",
         "b.png Rank(3) | show b.png class 1, show b.png class 3",
+    );
+}
+
+#[test]
+fn what_is_under_way_is_called_off_once_and_the_last_wish_follows_it() {
+    let mut desk = Desk::ready(&NAMES, SIZE);
+    desk.press("2");
+    let generation = desk.open[0].generation;
+    desk.event(Event::Reply(Reply::Progress {
+        generation,
+        done: 3,
+        total: 8,
+    }));
+    assert_eq!(desk.state.progress, Some((3, 8)));
+    desk.press("34");
+    desk.event(Event::Reply(Reply::Stopped { generation }));
+    assert_eq!(desk.state.progress, None);
+    assert_eq!(
+        desk.log,
+        ["show a.png class 2", "stop", "show a.png class 4"]
     );
 }
 
@@ -501,7 +532,8 @@ fn nothing_is_asked_before_the_model_is_there_and_the_last_wish_is_asked_then() 
     let mut desk = Desk::loading(&NAMES, SIZE);
     desk.press("jj3");
     assert!(desk.log.is_empty(), "{:?}", desk.log);
-    desk.event(Event::Reply(Reply::Ready(summary())));
+    let labels = (0..12).map(|class| format!("bird {class}")).collect();
+    desk.event(Event::Reply(Reply::Ready(summary(), labels)));
     assert_eq!(desk.log, ["show c.png class 3"]);
 }
 

@@ -70,14 +70,14 @@ fn programs_of_every_format_give_the_logits_and_maps_of_pytorch() {
             .layer(&expected.layer)
             .unwrap_or_else(|| panic!("{name} has the layers {:?}", loaded.graph.layers));
         let plan = Plan::new(&loaded.graph, layer).unwrap();
-        let pass = plan.run(&loaded.graph, &image()).unwrap();
+        let pass = plan.run(&loaded.graph, &image(), &[]).unwrap();
         let numbers = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
         close(&numbers(pass.logits()), &numbers(&expected.logits), name);
         let best = (0..5)
             .max_by(|a, b| pass.logits()[*a].total_cmp(&pass.logits()[*b]))
             .unwrap();
         let weights = pass
-            .gradients(crate::model::ClassIndex(best))
+            .gradients(&[(crate::model::ClassIndex(best), 1.0)])
             .unwrap()
             .mean_dim([1_i64, 2].as_slice(), true, Kind::Float);
         let map =

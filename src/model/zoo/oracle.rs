@@ -205,7 +205,7 @@ impl Record {
             .ok_or("the default layer is not in the graph")?;
         let plan = Plan::new(&graph, layer).map_err(|error| error.to_string())?;
         let pass = plan
-            .run(&graph, &input)
+            .run(&graph, &input, &[])
             .map_err(|error| error.to_string())?;
         let logits: Vec<f64> = pass.logits().iter().copied().map(f64::from).collect();
         let sum_abs: f64 = logits.iter().map(|logit| logit.abs()).sum();
@@ -220,7 +220,8 @@ impl Record {
         let class = ClassIndex(self.cam.class);
         let (activations, gradients) = (
             pass.activations().map_err(|error| error.to_string())?,
-            pass.gradients(class).map_err(|error| error.to_string())?,
+            pass.gradients(&[(class, 1.0)])
+                .map_err(|error| error.to_string())?,
         );
         let weights = gradients.mean_dim([1_i64, 2].as_slice(), true, Kind::Float);
         let raw = (activations * weights).sum_dim_intlist(0_i64, false, Kind::Float);

@@ -159,7 +159,7 @@ fn logits(checkpoint: &Checkpoint, side: i64) -> Result<Vec<f32>, String> {
     let layer = graph.layer(&target).ok_or("there is no such layer")?;
     let image = Tensor::arange(3 * side * side, (Kind::Float, Device::Cpu)).sin();
     let pass = Plan::new(&graph, layer)
-        .and_then(|plan| plan.run(&graph, &image.view([1, 3, side, side])))
+        .and_then(|plan| plan.run(&graph, &image.view([1, 3, side, side]), &[]))
         .map_err(|error| error.to_string())?;
     Ok(pass.logits().to_vec())
 }

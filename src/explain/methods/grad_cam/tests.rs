@@ -3,13 +3,15 @@ use serde::Deserialize;
 use tch::Device;
 
 use super::*;
+use crate::explain::options::Options;
+use crate::explain::tests::Seen;
 use crate::heatmap::MapState;
 use crate::model::graph::{Builder, Operand};
 use crate::model::recipe::tests::image;
 use crate::model::recipe::{RecipeOverrides, Resize};
 use crate::model::run::Plan;
 use crate::model::zoo::tests::{Shapes, basic, bottleneck, filled, saved};
-use crate::model::{LoadOptions, ModelSource};
+use crate::model::{ClassIndex, LoadOptions, Model, ModelSource};
 
 /// What pytorch-grad-cam says of one network; tests/golden/make.py makes them.
 #[derive(Deserialize)]
@@ -47,10 +49,6 @@ fn model(shapes: &Shapes, layer: &str) -> Model {
     Model::load(&ModelSource::File(saved(shapes, folder.path())), &options).unwrap()
 }
 
-fn pass(model: &Model, image: &RgbImage) -> Pass {
-    model.run(&model.prepare(image).unwrap()).unwrap()
-}
-
 fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     assert_eq!(found.len(), expected.len(), "{what}");
     for (place, (a, b)) in found.iter().zip(expected).enumerate() {
@@ -64,7 +62,7 @@ fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
 #[test]
 fn maps_equal_those_of_pytorch_grad_cam() {
     let goldens: Vec<Golden> =
-        serde_json::from_str(include_str!("../../../tests/golden/grad_cam.json")).unwrap();
+        serde_json::from_str(include_str!("../../../../tests/golden/grad_cam.json")).unwrap();
     let mut compared = 0;
     for golden in goldens {
         let shapes = match golden.network.as_str() {
@@ -74,9 +72,9 @@ fn maps_equal_those_of_pytorch_grad_cam() {
         for map in &golden.maps {
             let what = format!("{} {} class {}", golden.network, map.layer, map.class);
             let model = model(&shapes, &map.layer);
-            let pass = pass(&model, &image(64, 64));
-            assert_close(&what, pass.logits(), &golden.logits, 1e-4);
-            let explanation = grad_cam(&model, &pass, ClassIndex(map.class)).unwrap();
+            let mut seen = Seen::new(&model, &image(64, 64));
+            assert_close(&what, seen.pass().logits(), &golden.logits, 1e-4);
+            let explanation = seen.explain(map.class, &Options::default()).unwrap();
             assert_eq!(
                 (explanation.raw.height, explanation.raw.width),
                 map.grid,
@@ -143,20 +141,26 @@ fn the_map_of_captums_example_is_captums() {
 
     let plan = Plan::new(&graph, graph.layer("conv1").unwrap()).unwrap();
     let image = Tensor::arange(16, (Kind::Float, Device::Cpu)).view([1, 1, 4, 4]);
-    let pass = plan.run(&graph, &image).unwrap();
-    let raw = map(
-        &pass.activations().unwrap(),
-        &pass.gradients(ClassIndex(0)).unwrap(),
-    )
-    .unwrap();
-    assert_eq!(raw.values, [11.25, 13.5, 20.25, 22.5]);
+    let pass = plan.run(&graph, &image, &[]).unwrap();
+    let gradients = pass.gradients(&[(ClassIndex(0), 1.0)]).unwrap();
+    let weights = channel_weights(&gradients).unwrap();
+    let Ok(Evidence::Channels { shares, .. }) = weighted(&pass.activations().unwrap(), &weights)
+    else {
+        panic!("a share for each channel");
+    };
+    let map = shares.sum_dim_intlist(0_i64, false, Kind::Float);
+    assert_eq!(
+        Vec::<f32>::try_from(map.view([-1])).unwrap(),
+        [11.25, 13.5, 20.25, 22.5]
+    );
 }
 
 #[test]
 fn before_pooling_and_a_linear_layer_the_channel_weights_are_the_layers_row() {
     let shapes = basic([1, 1, 1, 1], 3);
     let model = model(&shapes, "layer4");
-    let pass = pass(&model, &image(96, 96));
+    let mut seen = Seen::new(&model, &image(96, 96));
+    let pass = seen.pass();
     let activations = pass.activations().unwrap();
     let (height, width) = (activations.size()[1], activations.size()[2]);
     let row: Vec<f32> = filled(
@@ -175,9 +179,8 @@ fn before_pooling_and_a_linear_layer_the_channel_weights_are_the_layers_row() {
             .mean_dim([1_i64, 2].as_slice(), false, Kind::Float)
             .dot(&weight.get(class));
         score.backward();
-        let found = pass
-            .gradients(ClassIndex(class.try_into().unwrap()))
-            .unwrap();
+        let class_index = ClassIndex(class.try_into().unwrap());
+        let found = pass.gradients(&[(class_index, 1.0)]).unwrap();
         assert!((&found - leaf.grad()).abs().max().double_value(&[]) < 1e-9);
         let closed = weight.get(class).view([-1, 1, 1]) / (height * width) as f64;
         assert!((&found - closed).abs().max().double_value(&[]) < 1e-9);
@@ -191,8 +194,8 @@ fn the_classes_of_an_image_have_maps_of_their_own_and_switching_back_gives_the_s
         env!("CARGO_MANIFEST_DIR"),
         "/assets/demo/images/03-apple-umbrella.png"
     );
-    let pass = pass(&model, &image::open(path).unwrap().to_rgb8());
-    let explain = |class| grad_cam(&model, &pass, ClassIndex(class)).unwrap();
+    let mut seen = Seen::new(&model, &image::open(path).unwrap().to_rgb8());
+    let mut explain = |class| seen.explain(class, &Options::default()).unwrap();
     let (apple, umbrella, again) = (explain(0), explain(11), explain(0));
     assert_ne!(apple.heatmap.grid, umbrella.heatmap.grid);
     assert_eq!(apple, again);
@@ -206,8 +209,8 @@ fn the_classes_of_an_image_have_maps_of_their_own_and_switching_back_gives_the_s
 #[test]
 fn a_class_that_the_model_does_not_have_is_refused_in_words() {
     let model = Model::load(&ModelSource::Demo, &LoadOptions::default()).unwrap();
-    let pass = pass(&model, &image(64, 64));
-    let error = grad_cam(&model, &pass, ClassIndex(12)).unwrap_err();
+    let mut seen = Seen::new(&model, &image(64, 64));
+    let error = seen.explain(12, &Options::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
         "class 12 is out of range; the model has 12 classes, 0 to 11"
@@ -218,12 +221,10 @@ fn a_class_that_the_model_does_not_have_is_refused_in_words() {
 fn an_image_that_no_class_likes_still_has_finite_maps() {
     let model = Model::load(&ModelSource::Demo, &LoadOptions::default()).unwrap();
     for value in [0, 128, 255] {
-        let pass = pass(
-            &model,
-            &RgbImage::from_pixel(112, 112, image::Rgb([value; 3])),
-        );
+        let plain = RgbImage::from_pixel(112, 112, image::Rgb([value; 3]));
+        let mut seen = Seen::new(&model, &plain);
         for class in 0..12 {
-            let explanation = grad_cam(&model, &pass, ClassIndex(class)).unwrap();
+            let explanation = seen.explain(class, &Options::default()).unwrap();
             let heatmap = &explanation.heatmap;
             assert!(
                 heatmap

@@ -1,0 +1,169 @@
+//! Methods: ways from a score to a map, one file each, in one table.
+//!
+//! A new method is a file and a line in [`METHODS`]; help, pickers and the README's list come from
+//! the table.
+
+pub mod grad_cam;
+
+use std::fmt::Debug;
+
+use tch::Tensor;
+
+use super::ExplainError;
+use super::target::Score;
+use crate::heatmap::Grid;
+use crate::model::{Input, Model, Pass, Slope};
+
+/// What a method is asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    pub model: &'a Model,
+    /// The image as the network reads it.
+    pub input: &'a Input,
+    /// The image's pass, split at the target layer.
+    pub pass: &'a Pass,
+    pub score: Score,
+}
+
+impl Case<'_> {
+    /// `d score / d logit` at the logits of the image.
+    #[must_use]
+    pub fn slopes(&self) -> Vec<Slope> {
+        self.score.slopes(self.pass.logits())
+    }
+}
+
+/// What a method found.
+#[derive(Debug)]
+pub enum Evidence {
+    /// What each channel adds, `[channels, height, width]`; the map is the sum over channels,
+    /// before its ReLU.
+    Channels {
+        shares: Tensor,
+        /// One for each channel, where the method weights channels as a whole.
+        weights: Option<Vec<f32>>,
+    },
+    /// The map itself, before its ReLU, on the layer's grid or at the input's size.
+    Map(Grid),
+}
+
+/// What a method looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// The output of the target layer.
+    Layer,
+    /// The pixels of the input, whatever the target layer.
+    Pixels,
+    /// The attention of all blocks of a transformer, whatever the target layer.
+    Attention,
+}
+
+/// A way from a score to a map.
+pub trait Method: Debug + Sync {
+    /// What people call it: "Grad-CAM++".
+    fn name(&self) -> &'static str;
+
+    /// On the command line: "grad-cam++".
+    fn key(&self) -> &'static str;
+
+    /// What it does, in at most 60 columns.
+    fn summary(&self) -> &'static str;
+
+    /// "Selvaraju et al. 2017, arXiv 1610.02391".
+    fn paper(&self) -> &'static str;
+
+    fn reads(&self) -> Reads {
+        Reads::Layer
+    }
+
+    /// Whether it takes many passes through the network, and says how far it is.
+    fn is_slow(&self) -> bool {
+        false
+    }
+
+    /// # Errors
+    /// When libtorch refuses, the network lacks what the method needs, or it was called off.
+    fn evidence(&self, case: &Case<'_>, watch: &mut dyn Watch) -> Result<Evidence, ExplainError>;
+}
+
+/// Somebody who wants to know how far a slow method is, and may call it off.
+pub trait Watch {
+    /// Called before each step of work.
+    ///
+    /// # Errors
+    /// [`ExplainError::CalledOff`], when the result is no longer wanted.
+    fn step(&mut self, done: usize, total: usize) -> Result<(), ExplainError>;
+}
+
+/// Nobody: never calls anything off.
+#[derive(Debug)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn step(&mut self, _done: usize, _total: usize) -> Result<(), ExplainError> {
+        Ok(())
+    }
+}
+
+/// Every method, in the order of the picker.
+pub static METHODS: &[&dyn Method] = &[&grad_cam::GradCam];
+
+/// A method by its place in [`METHODS`]. The first one is the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct MethodId(usize);
+
+impl MethodId {
+    /// Every method.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..METHODS.len()).map(Self)
+    }
+
+    #[must_use]
+    pub fn method(self) -> &'static dyn Method {
+        METHODS[self.0]
+    }
+}
+
+impl std::str::FromStr for MethodId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = |text: &str| {
+            let kept = text.chars().filter(|c| c.is_alphanumeric() || *c == '+');
+            kept.collect::<String>().to_lowercase()
+        };
+        let wanted = plain(text);
+        Self::all()
+            .find(|id| plain(id.method().key()) == wanted || plain(id.method().name()) == wanted)
+            .ok_or_else(|| {
+                let keys: Vec<&str> = METHODS.iter().map(|method| method.key()).collect();
+                format!("there is no such method; there are {}", keys.join(", "))
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_method_is_found_by_its_key_and_by_its_name_and_fits_its_column() {
+        let mut keys = HashSet::new();
+        for id in MethodId::all() {
+            let method = id.method();
+            assert_eq!(method.key().parse(), Ok(id));
+            assert_eq!(method.name().to_uppercase().parse(), Ok(id));
+            assert!(keys.insert(method.key()), "{} stands twice", method.key());
+            assert!(
+                (1..=60).contains(&method.summary().chars().count()),
+                "{}",
+                method.summary()
+            );
+            assert!(!method.paper().is_empty());
+        }
+        let error = "no-cam".parse::<MethodId>().unwrap_err();
+        assert!(error.contains("grad-cam"), "{error}");
+    }
+}

@@ -1,0 +1,31 @@
+//! Passes: what was run of one image, by target layer.
+
+use super::{Input, Model, ModelError, Pass};
+
+/// The passes of one image. Each is made when its layer is first asked for, from what the others
+/// have kept.
+#[derive(Debug, Default)]
+pub struct Passes(Vec<Pass>);
+
+impl Passes {
+    /// The pass that is split at this layer.
+    ///
+    /// # Errors
+    /// As [`Model::run_at`].
+    pub fn at(&mut self, model: &Model, input: &Input, layer: &str) -> Result<&Pass, ModelError> {
+        let place = match self.0.iter().position(|pass| pass.layer() == layer) {
+            Some(place) => place,
+            None => {
+                self.0.push(model.run_at(layer, input, &self.0)?);
+                self.0.len() - 1
+            }
+        };
+        Ok(&self.0[place])
+    }
+
+    /// About how much memory they hold.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(Pass::bytes).sum()
+    }
+}
