@@ -1,5 +1,7 @@
 //! The rules of the code map, read off the source.
 
+pub(crate) mod random;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

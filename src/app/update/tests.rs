@@ -14,6 +14,7 @@ use crate::job::Times;
 use crate::model::{ClassIndex, ModelSummary};
 use crate::picture::colormap::Colormap;
 use crate::picture::{Style, View};
+use crate::tests::random::Random;
 
 /// Keys as people write them: `j`, `3`, `<Tab>`, `<C-d>`, `<Esc>`.
 fn keys(script: &str) -> Vec<KeyEvent> {
@@ -548,19 +549,6 @@ fn neighbours_are_prepared_first_then_the_rows_on_the_screen() {
         .map(|image| image.id.0)
         .collect();
     assert_eq!(prepared, [3, 1, 4], "after, before, the one after the next");
-}
-
-/// A small generator with a fixed seed (Steele et al. 2014, `SplitMix64`).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % bound as u64).unwrap()
-    }
 }
 
 /// What holds after every event.
