@@ -19,8 +19,7 @@ use gradcam::explain::options::Options;
 use gradcam::geometry::PixelSize;
 use gradcam::job::{Generation, ImageRef, Request, Target};
 use gradcam::model::{LoadOptions, Model, ModelSource};
-use gradcam::picture::colormap::Colormap;
-use gradcam::picture::{Style, View};
+use gradcam::picture::Style;
 use gradcam::worker::Explain;
 use gradcam::worker::studio::Studio;
 
@@ -82,11 +81,7 @@ fn request(image: &ImageRef, layer: &str, rank: usize) -> Request {
             ..Options::default()
         },
         beside: None,
-        style: Style {
-            view: View::Overlay,
-            opacity: 0.5,
-            colormap: Colormap::Jet,
-        },
+        style: Style::default(),
         picture_size: PixelSize::new(640, 480),
         prepare: Vec::new(),
     }

@@ -5,6 +5,7 @@
 
 pub mod event;
 pub mod layout;
+pub mod picker;
 pub mod state;
 pub mod update;
 

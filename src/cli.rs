@@ -2,6 +2,7 @@
 
 pub mod explain;
 pub mod layers;
+pub mod methods;
 pub mod models;
 
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ use crate::model::device::DeviceChoice;
 use crate::model::recipe::{Interpolation, RecipeOverrides, Resize};
 use crate::model::{LoadOptions, ModelSource};
 use crate::picture::colormap::Colormap;
-use crate::picture::{Style, View};
+use crate::picture::{Marks, Style, View};
 
 /// See what an image classifier looks at: top-5 predictions and the Grad-CAM overlay, in the terminal.
 #[derive(Debug, Parser)]
@@ -36,6 +37,8 @@ enum Subcommands {
     Explain(ExplainArguments),
     /// List the layers of a model: name, operation, output shape, which is the default, and why not
     Layers(LayersArguments),
+    /// List the ways to explain: name on the command line, what each does, and its paper
+    Methods(MethodsArguments),
     /// List the models that can be given by name, and which of them are in the cache
     Models(ModelsArguments),
 }
@@ -106,6 +109,10 @@ struct ExplainArguments {
     /// Explain what speaks for the class rather than for this one, by index or by name
     #[arg(long, value_name = "N|NAME")]
     versus: Option<String>,
+    /// Also draw a picture of each class beside this one, on one color scale: an index, a name, or
+    /// `next` for the most probable other class
+    #[arg(long, value_name = "N|NAME|next")]
+    beside: Option<String>,
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
@@ -122,6 +129,13 @@ struct ModelsArguments {
     #[arg(value_name = "PATTERN")]
     pattern: Option<String>,
     /// Print one JSON object a line for each model, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct MethodsArguments {
+    /// Print one JSON object a line for each method, and nothing else
     #[arg(long)]
     json: bool,
 }
@@ -227,7 +241,24 @@ struct StyleArguments {
     /// Weight of the heatmap in the overlay, 0 to 1
     #[arg(long, value_name = "W", default_value = "0.5", value_parser = opacity)]
     opacity: f32,
+    /// Draw both signs of the map before ReLU: red speaks for the class, blue against it
+    #[arg(long)]
+    signed: bool,
+    /// The number that the end of the color scale stands for, to compare pictures; `own`: each
+    /// picture's own largest
+    #[arg(long, value_name = "PEAK|own", default_value = "own", value_parser = scale)]
+    scale: Scale,
+    /// Draw the outline of what is above 15% of the map's maximum
+    #[arg(long)]
+    contour: bool,
+    /// Draw the box around the largest part above 15% of the map's maximum
+    #[arg(long = "box")]
+    bounding_box: bool,
 }
+
+/// The end of the color scale, where it is fixed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Scale(Option<f32>);
 
 /// A crop, or explicitly none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,7 +274,14 @@ pub enum Settings {
     Open(OpenSettings),
     Explain(ExplainSettings),
     Layers(LayersSettings),
+    Methods(MethodsSettings),
     Models(ModelsSettings),
+}
+
+/// For `gradcam methods`.
+#[derive(Clone, Copy, Debug)]
+pub struct MethodsSettings {
+    pub json: bool,
 }
 
 /// For `gradcam models`.
@@ -293,6 +331,7 @@ pub struct ExplainSettings {
     pub classes: Classes,
     /// The class that is subtracted, by index or by name.
     pub versus: Option<String>,
+    pub beside: Option<Beside>,
     pub out: PathBuf,
     pub json: bool,
     pub raw: bool,
@@ -307,6 +346,15 @@ pub enum Classes {
     Top(usize),
     /// By index or by name.
     Named(Vec<String>),
+}
+
+/// The class that is shown beside each class that is explained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// The most probable other class.
+    Next,
+    /// By index or by name.
+    Named(String),
 }
 
 /// Reads the command line; prints help or a usage error and ends the program where that is all.
@@ -357,6 +405,9 @@ impl Arguments {
                 json: models.json,
                 hub: hub.clone(),
             }),
+            Some(Subcommands::Methods(methods)) => {
+                Settings::Methods(MethodsSettings { json: methods.json })
+            }
             Some(Subcommands::Layers(layers)) => {
                 let hub = layers.model.hub(hub);
                 let (model, load) = layers.model.split(&[]);
@@ -380,6 +431,10 @@ impl Arguments {
                     hub,
                     options,
                     versus: explain.versus,
+                    beside: explain.beside.map(|name| match name.as_str() {
+                        "next" => Beside::Next,
+                        _ => Beside::Named(name),
+                    }),
                     style: explain.style.style(),
                     classes: if explain.classes.is_empty() {
                         Classes::Top(explain.top.map_or(1, |top| top as usize))
@@ -466,6 +521,12 @@ impl StyleArguments {
             view: View::Overlay,
             opacity: self.opacity,
             colormap: self.colormap,
+            signed: self.signed,
+            scale: self.scale.0,
+            marks: Marks {
+                contour: self.contour,
+                bounding_box: self.bounding_box,
+            },
         }
     }
 }
@@ -517,6 +578,16 @@ fn three(text: &str) -> Result<Three, String> {
     <[f32; 3]>::try_from(numbers)
         .map(Three)
         .map_err(|_| "expected three numbers, as in 0.485,0.456,0.406".to_owned())
+}
+
+fn scale(text: &str) -> Result<Scale, String> {
+    if text == "own" {
+        return Ok(Scale(None));
+    }
+    let end = text.parse().ok();
+    end.filter(|end: &f32| end.is_finite() && *end > 0.0)
+        .map(|end| Scale(Some(end)))
+        .ok_or_else(|| "expected a number above 0, or `own`".to_owned())
 }
 
 fn opacity(text: &str) -> Result<f32, String> {
@@ -592,6 +663,21 @@ mod tests {
     }
 
     #[test]
+    fn drawing_flags_become_a_style() {
+        let style = opened("photos --signed --scale 0.25 --contour --box").style;
+        assert_eq!((style.signed, style.scale), (true, Some(0.25)));
+        assert_eq!(style.marks.name(), "contour and box");
+        assert_eq!(
+            explained("explain a.png --scale own").style,
+            Style::default()
+        );
+        let beside = |arguments| explained(arguments).beside;
+        assert_eq!(beside("explain a.png --beside next"), Some(Beside::Next));
+        let named = Some(Beside::Named("3".to_owned()));
+        assert_eq!(beside("explain a.png --beside 3"), named);
+    }
+
+    #[test]
     fn nonsense_is_a_usage_error() {
         for arguments in [
             "explain",
@@ -604,6 +690,8 @@ mod tests {
             "x --colormap rainbow",
             "x --graphics ascii",
             "x --resize 3 --squash 4",
+            "x --scale 0",
+            "x --scale inf",
         ] {
             assert!(parsed(arguments).is_err(), "{arguments}");
         }

@@ -11,7 +11,7 @@ use crate::model::passes::Passes;
 use crate::model::{ClassIndex, Input, Model, ModelError, RunError};
 use methods::Watch;
 use options::Options;
-use target::Score;
+use target::{Measure, Score};
 
 /// One of the network's answers.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -68,6 +68,56 @@ impl Explanation {
             [] => "the input".to_owned(),
             [layer] => layer.clone(),
             layers => format!("{} of {}", self.options.fusion.name(), layers.join(", ")),
+        }
+    }
+
+    /// How it was made: the method, the layer, and all that is not as usual.
+    #[must_use]
+    pub fn in_words(&self) -> Vec<String> {
+        let mut words = vec![self.method().to_owned(), self.layer()];
+        if let Some(versus) = &self.versus {
+            words.push(format!("rather than {}", versus.label));
+        }
+        let Options {
+            measure,
+            counterfactual,
+            aug_smooth,
+            eigen_smooth,
+            ..
+        } = self.options;
+        let unusual = [
+            (counterfactual, "counterfactual"),
+            (
+                measure == Measure::Probability,
+                "of the softmax probability",
+            ),
+            (aug_smooth, "aug_smooth"),
+            (eigen_smooth, "eigen_smooth"),
+        ];
+        words.extend(
+            unusual
+                .into_iter()
+                .filter(|(is, _)| *is)
+                .map(|(_, words)| words.to_owned()),
+        );
+        words
+    }
+
+    /// What is wrong with the map, in words.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        match self.heatmap.state {
+            MapState::Ok => None,
+            MapState::Empty if self.options.counterfactual => {
+                Some("all zero: no evidence against this class".to_owned())
+            }
+            MapState::Empty => Some("all zero: no positive evidence for this class".to_owned()),
+            MapState::Nan => {
+                let from = self.not_finite_from.as_ref();
+                let from = from.map(|layer| format!(", from layer {layer} on"));
+                let from = from.unwrap_or_default();
+                Some(format!("has values that are not numbers{from}"))
+            }
         }
     }
 }

@@ -89,6 +89,48 @@ pub struct InputGeometry {
 }
 
 impl InputGeometry {
+    /// The same for the image at another size.
+    #[must_use]
+    pub fn at_size(&self, image: PixelSize) -> Self {
+        let x = f64::from(image.width) / f64::from(self.image.width);
+        let y = f64::from(image.height) / f64::from(self.image.height);
+        Self {
+            image,
+            input: self.input,
+            window: Window {
+                x: self.window.x * x,
+                y: self.window.y * y,
+                width: self.window.width * x,
+                height: self.window.height * y,
+            },
+        }
+    }
+
+    /// The input's pixels alone, without the image that they come from.
+    #[must_use]
+    pub fn input_alone(&self) -> Self {
+        Self {
+            image: self.input,
+            input: self.input,
+            window: Window {
+                x: 0.0,
+                y: 0.0,
+                width: f64::from(self.input.width),
+                height: f64::from(self.input.height),
+            },
+        }
+    }
+
+    /// Which point of the input lies in the middle of a pixel of the image; `None` where a crop cut
+    /// it off.
+    #[must_use]
+    pub fn input_from_pixel(&self, x: u32, y: u32) -> Option<(f64, f64)> {
+        let (u, v) = self.input_from_image(f64::from(x) + 0.5, f64::from(y) + 0.5);
+        let inside = (0.0..=f64::from(self.input.width)).contains(&u)
+            && (0.0..=f64::from(self.input.height)).contains(&v);
+        inside.then_some((u, v))
+    }
+
     /// Where a point of the input (pixels, (0, 0) is the outer corner of the first pixel) lies on the image.
     #[must_use]
     pub fn image_from_input(&self, x: f64, y: f64) -> (f64, f64) {
@@ -177,5 +219,12 @@ mod tests {
         let (x, y) = geometry.image_from_input(56.0, 112.0);
         assert_eq!((x, y), (215.0, 240.0));
         assert_eq!(geometry.input_from_image(x, y), (56.0, 112.0));
+        let half = geometry.at_size(PixelSize::new(320, 240));
+        assert_eq!(half.image_from_input(56.0, 112.0), (107.5, 120.0));
+        assert_eq!(half.input_from_pixel(54, 3), None, "left of the crop");
+        assert_eq!(
+            half.input_from_pixel(55, 15),
+            Some((0.533_333_333_333_333_3, 0.533_333_333_333_333_3))
+        );
     }
 }

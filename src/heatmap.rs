@@ -4,6 +4,10 @@
 //! turns it into what is shown: ReLU, min-max scaling, bilinear upsampling, as
 //! pytorch-grad-cam's `scale_cam_image` does. No tensors here.
 
+/// Of a map's maximum: what is above it counts as evidence where a map becomes a box (Selvaraju et
+/// al. 2017, arXiv 1610.02391, section 4.1).
+pub const THRESHOLD: f32 = 0.15;
+
 /// Numbers on a grid, row by row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
@@ -179,8 +183,7 @@ impl Heatmap {
 /// where they share a side; of segments of one size the first row by row counts. `None` where
 /// nothing is above zero, or a value is not a number.
 ///
-/// With a fraction of 0.15 on the map at the input's size this is the localization of Selvaraju et
-/// al. 2017, arXiv 1610.02391, section 4.1.
+/// With [`THRESHOLD`] on the map at the input's size this is the localization of the Grad-CAM paper.
 #[must_use]
 pub fn box_above(map: &Grid, fraction: f32) -> Option<[usize; 4]> {
     let peak = map.values.iter().copied().fold(0.0, f32::max);

@@ -1,4 +1,4 @@
-//! The contract between the interface and the worker: plain data, no functions of either side.
+//! The contract between the interface and the worker: plain data, no work of either side.
 //!
 //! A [`Request`] describes the whole picture that is wanted now. The worker redoes only the stages
 //! whose inputs changed. Replies carry the generation of the request they answer and name the
@@ -16,6 +16,7 @@ use crate::explain::{Explanation, Prediction};
 use crate::geometry::{InputGeometry, PixelSize};
 use crate::model::{ClassIndex, LayerSummary, ModelSummary};
 use crate::picture::Style;
+use crate::picture::scale::{self, Map};
 
 /// Counts the wishes of the user; a reply for an older one is not shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +69,10 @@ pub enum Job {
 
 /// What the worker says.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is moved a few times a second"
+)]
 pub enum Reply {
     /// The model is loaded: what it is, and the labels of all its classes.
     Ready(ModelSummary, Arc<[String]>),
@@ -115,6 +120,25 @@ pub struct Outcome {
     pub style: Style,
     pub picture: Arc<RgbImage>,
     pub times: Times,
+}
+
+impl Outcome {
+    /// The number that the end of the color scale stands for; 0 where no map has anything to show.
+    #[must_use]
+    pub fn scale_end(&self) -> f32 {
+        let shown = std::iter::once(&self.explanation).chain(&self.beside);
+        let maps: Vec<Map<'_>> = shown.map(map_of).collect();
+        scale::end(&maps, self.style)
+    }
+}
+
+/// What is drawn of an explanation.
+#[must_use]
+pub fn map_of(explanation: &Explanation) -> Map<'_> {
+    Map {
+        heatmap: &explanation.heatmap,
+        raw: &explanation.raw,
+    }
 }
 
 /// How long the stages took; zero for a stage whose result was kept from before.

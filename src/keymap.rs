@@ -21,6 +21,15 @@ pub enum Command {
     TargetRank(u8),
     NextTarget,
     PreviousTarget,
+    /// A page to choose from.
+    Open(Page),
+    Compare,
+    PreviousLayer,
+    NextLayer,
+    Counterfactual,
+    Signed,
+    NextMarks,
+    FixScale,
     NextView,
     MoreOpacity,
     LessOpacity,
@@ -35,11 +44,64 @@ pub enum Command {
     Quit,
 }
 
+/// A full page of rows to choose from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Page {
+    Classes,
+    Layers,
+    Methods,
+}
+
+/// What the user means on such a page. Letters and digits that mean nothing else go into the
+/// filter, where the page has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PageCommand {
+    Down,
+    Up,
+    PageDown,
+    PageUp,
+    First,
+    Last,
+    Choose,
+    Leave,
+    Erase,
+    /// Another class is subtracted from the target class.
+    Subtract,
+    /// Another class is shown beside the target class.
+    Beside,
+    /// Several layers are fused.
+    Mark,
+    NextFusion,
+    AugSmooth,
+    EigenSmooth,
+    Probability,
+}
+
+impl Page {
+    pub const ALL: [Self; 3] = [Self::Classes, Self::Layers, Self::Methods];
+
+    /// The group of its own keys.
+    #[must_use]
+    pub fn group(self) -> &'static str {
+        match self {
+            Self::Classes => CLASSES,
+            Self::Layers => LAYERS,
+            Self::Methods => METHODS,
+        }
+    }
+
+    /// Whether letters filter the rows.
+    #[must_use]
+    pub fn has_filter(self) -> bool {
+        self != Self::Methods
+    }
+}
+
 /// One line of the table.
 #[derive(Clone, Copy, Debug)]
-pub struct Binding {
+pub struct Binding<C = Command> {
     pub keys: &'static [Key],
-    pub command: Command,
+    pub command: C,
     /// At most 40 columns.
     pub help: &'static str,
     /// A word for the footer; empty keeps it out.
@@ -72,13 +134,13 @@ const fn ctrl(character: char) -> Key {
     }
 }
 
-const fn bind(
+const fn bind<C: Copy>(
     keys: &'static [Key],
-    command: Command,
+    command: C,
     help: &'static str,
     hint: &'static str,
     group: &'static str,
-) -> Binding {
+) -> Binding<C> {
     Binding {
         keys,
         command,
@@ -90,8 +152,13 @@ const fn bind(
 
 const IMAGES: &str = "Images";
 const CLASS: &str = "Class";
+const EXPLANATION: &str = "Explanation";
 const PICTURE: &str = "Picture";
 const PROGRAM: &str = "Program";
+const PAGES: &str = "On the pages of c, L and M";
+const CLASSES: &str = "On the page of classes";
+const LAYERS: &str = "On the page of layers";
+const METHODS: &str = "On the page of methods";
 
 /// Every key.
 pub const BINDINGS: &[Binding] = &[
@@ -162,7 +229,7 @@ pub const BINDINGS: &[Binding] = &[
         &[letter('o')],
         Command::NextOrder,
         "order: name, reverse, class, doubtful",
-        "order",
+        "",
         IMAGES,
     ),
     bind(
@@ -215,6 +282,55 @@ pub const BINDINGS: &[Binding] = &[
         CLASS,
     ),
     bind(
+        &[letter('c')],
+        Command::Open(Page::Classes),
+        "choose among all classes",
+        "classes",
+        CLASS,
+    ),
+    bind(
+        &[letter('=')],
+        Command::Compare,
+        "two classes side by side on one scale",
+        "compare",
+        CLASS,
+    ),
+    bind(
+        &[letter('x')],
+        Command::Counterfactual,
+        "what speaks against the class, and back",
+        "",
+        CLASS,
+    ),
+    bind(
+        &[letter('[')],
+        Command::PreviousLayer,
+        "the layer before",
+        "",
+        EXPLANATION,
+    ),
+    bind(
+        &[letter(']')],
+        Command::NextLayer,
+        "the layer after",
+        "",
+        EXPLANATION,
+    ),
+    bind(
+        &[letter('L')],
+        Command::Open(Page::Layers),
+        "choose among all layers, fuse several",
+        "layers",
+        EXPLANATION,
+    ),
+    bind(
+        &[letter('M')],
+        Command::Open(Page::Methods),
+        "choose the method, smoothing, score",
+        "methods",
+        EXPLANATION,
+    ),
+    bind(
         &[letter('v')],
         Command::NextView,
         "overlay, image, heatmap, side by side",
@@ -222,7 +338,7 @@ pub const BINDINGS: &[Binding] = &[
         PICTURE,
     ),
     bind(
-        &[letter('+'), letter('=')],
+        &[letter('+')],
         Command::MoreOpacity,
         "heatmap stronger",
         "",
@@ -240,6 +356,27 @@ pub const BINDINGS: &[Binding] = &[
         Command::NextColormap,
         "next colormap",
         "colors",
+        PICTURE,
+    ),
+    bind(
+        &[letter('d')],
+        Command::Signed,
+        "both signs: red for, blue against",
+        "",
+        PICTURE,
+    ),
+    bind(
+        &[letter('t')],
+        Command::NextMarks,
+        "contour and box at 15% of the maximum",
+        "",
+        PICTURE,
+    ),
+    bind(
+        &[letter('f')],
+        Command::FixScale,
+        "one color scale for all that follows",
+        "",
         PICTURE,
     ),
     bind(
@@ -280,7 +417,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(
         &[key(KeyCode::Esc)],
         Command::Back,
-        "back; clear the filter",
+        "stop slow work; back; clear the filter",
         "",
         PROGRAM,
     ),
@@ -300,30 +437,169 @@ pub const BINDINGS: &[Binding] = &[
     ),
 ];
 
+/// Every key of the pages to choose from.
+pub const PAGE_BINDINGS: &[Binding<PageCommand>] = &[
+    bind(
+        &[key(KeyCode::Enter)],
+        PageCommand::Choose,
+        "choose; the mouse: click twice",
+        "choose",
+        PAGES,
+    ),
+    bind(
+        &[key(KeyCode::Esc)],
+        PageCommand::Leave,
+        "back to the picture",
+        "back",
+        PAGES,
+    ),
+    bind(
+        &[key(KeyCode::Down), ctrl('n')],
+        PageCommand::Down,
+        "next row",
+        "",
+        PAGES,
+    ),
+    bind(
+        &[key(KeyCode::Up), ctrl('p')],
+        PageCommand::Up,
+        "previous row",
+        "",
+        PAGES,
+    ),
+    bind(
+        &[key(KeyCode::PageDown), ctrl('d')],
+        PageCommand::PageDown,
+        "a page down",
+        "",
+        PAGES,
+    ),
+    bind(
+        &[key(KeyCode::PageUp), ctrl('u')],
+        PageCommand::PageUp,
+        "a page up",
+        "",
+        PAGES,
+    ),
+    bind(
+        &[key(KeyCode::Home)],
+        PageCommand::First,
+        "first row",
+        "",
+        PAGES,
+    ),
+    bind(
+        &[key(KeyCode::End)],
+        PageCommand::Last,
+        "last row",
+        "",
+        PAGES,
+    ),
+    bind(
+        &[key(KeyCode::Backspace)],
+        PageCommand::Erase,
+        "a letter of the filter less",
+        "",
+        PAGES,
+    ),
+    bind(
+        &[key(KeyCode::Tab)],
+        PageCommand::Subtract,
+        "explain the target rather than this one",
+        "subtract",
+        CLASSES,
+    ),
+    bind(
+        &[letter('=')],
+        PageCommand::Beside,
+        "show this one beside the target",
+        "beside",
+        CLASSES,
+    ),
+    bind(
+        &[letter(' ')],
+        PageCommand::Mark,
+        "mark; all marked layers are fused",
+        "mark",
+        LAYERS,
+    ),
+    bind(
+        &[key(KeyCode::Tab)],
+        PageCommand::NextFusion,
+        "fuse by mean, maximum or product",
+        "fusion",
+        LAYERS,
+    ),
+    bind(&[letter('j')], PageCommand::Down, "next row", "", METHODS),
+    bind(&[letter('k')], PageCommand::Up, "previous row", "", METHODS),
+    bind(
+        &[letter('a')],
+        PageCommand::AugSmooth,
+        "aug_smooth: mean over six variants",
+        "aug",
+        METHODS,
+    ),
+    bind(
+        &[letter('e')],
+        PageCommand::EigenSmooth,
+        "eigen_smooth: first principal component",
+        "eigen",
+        METHODS,
+    ),
+    bind(
+        &[letter('p')],
+        PageCommand::Probability,
+        "score: the logit or the probability",
+        "score",
+        METHODS,
+    ),
+];
+
 /// What a key means.
 #[must_use]
 pub fn lookup(event: &KeyEvent) -> Option<Command> {
-    if event
-        .modifiers
-        .intersects(KeyModifiers::ALT | KeyModifiers::SUPER | KeyModifiers::META)
-    {
-        return None;
-    }
-    let pressed = Key {
-        code: event.code,
-        control: event.modifiers.contains(KeyModifiers::CONTROL),
-    };
-    BINDINGS
+    let pressed = Key::pressed(event)?;
+    find(BINDINGS.iter(), pressed)
+}
+
+/// What a key means on a page to choose from.
+#[must_use]
+pub fn lookup_on(page: Page, event: &KeyEvent) -> Option<PageCommand> {
+    let pressed = Key::pressed(event)?;
+    find(bindings_on(page), pressed)
+}
+
+/// The keys of a page: those of all pages, then its own.
+pub fn bindings_on(page: Page) -> impl Iterator<Item = &'static Binding<PageCommand>> {
+    PAGE_BINDINGS
         .iter()
+        .filter(move |binding| [PAGES, page.group()].contains(&binding.group))
+}
+
+fn find<C: Copy + 'static>(
+    mut bindings: impl Iterator<Item = &'static Binding<C>>,
+    pressed: Key,
+) -> Option<C> {
+    bindings
         .find(|binding| binding.keys.contains(&pressed))
         .map(|binding| binding.command)
 }
 
 impl Key {
+    /// The key that was pressed; none with Alt and the like.
+    fn pressed(event: &KeyEvent) -> Option<Self> {
+        let other = KeyModifiers::ALT | KeyModifiers::SUPER | KeyModifiers::META;
+        (!event.modifiers.intersects(other)).then_some(Self {
+            code: event.code,
+            control: event.modifiers.contains(KeyModifiers::CONTROL),
+        })
+    }
+
     /// "j", "Ctrl-d", "Shift-Tab".
     #[must_use]
     pub fn name(self) -> String {
         let name = match self.code {
+            KeyCode::Char(' ') => "Space".to_owned(),
             KeyCode::Char(character) => character.to_string(),
             KeyCode::Down => "↓".to_owned(),
             KeyCode::Up => "↑".to_owned(),
@@ -339,7 +615,7 @@ impl Key {
     }
 }
 
-impl Binding {
+impl<C> Binding<C> {
     /// "j ↓".
     #[must_use]
     pub fn key_names(&self) -> String {
@@ -349,34 +625,78 @@ impl Binding {
             .collect::<Vec<_>>()
             .join(" ")
     }
+
+    /// The first of its keys, for a footer.
+    #[must_use]
+    pub fn first_key(&self) -> String {
+        self.keys.first().map_or_else(String::new, |key| key.name())
+    }
 }
 
-/// Groups in the order of the table.
-pub fn groups() -> impl Iterator<Item = (&'static str, Vec<&'static Binding>)> {
-    [IMAGES, CLASS, PICTURE, PROGRAM].into_iter().map(|group| {
-        (
-            group,
-            BINDINGS
-                .iter()
-                .filter(|binding| binding.group == group)
-                .collect(),
-        )
-    })
+/// Groups in the order of the tables: keys and what they do.
+pub fn groups() -> impl Iterator<Item = (&'static str, Vec<(String, &'static str)>)> {
+    let rows = |group| {
+        let main = rows_of(BINDINGS, group);
+        let pages = rows_of(PAGE_BINDINGS, group);
+        (group, main.chain(pages).collect())
+    };
+    [
+        IMAGES,
+        CLASS,
+        EXPLANATION,
+        PICTURE,
+        PROGRAM,
+        PAGES,
+        CLASSES,
+        LAYERS,
+        METHODS,
+    ]
+    .into_iter()
+    .map(rows)
 }
 
-/// The README's table.
+fn rows_of<C>(
+    table: &'static [Binding<C>],
+    group: &'static str,
+) -> impl Iterator<Item = (String, &'static str)> {
+    table
+        .iter()
+        .filter(move |binding| binding.group == group)
+        .map(|binding| (binding.key_names(), binding.help))
+}
+
+/// The README's tables.
 #[must_use]
 pub fn readme_table() -> String {
-    let line = |binding: &Binding| {
+    format!(
+        "| keys | |\n|---|---|\n{}\n| on the pages of `c`, `L` and `M` | |\n|---|---|\n{}",
+        readme_lines(BINDINGS, ""),
+        [PAGES, CLASSES, LAYERS, METHODS]
+            .map(|group| readme_lines(PAGE_BINDINGS, group))
+            .concat()
+    )
+}
+
+/// Lines of the README's table; of one group, with the page named, or of all.
+fn readme_lines<C>(table: &[Binding<C>], group: &str) -> String {
+    let page = match group {
+        CLASSES => "classes: ",
+        LAYERS => "layers: ",
+        METHODS => "methods: ",
+        _ => "",
+    };
+    let line = |binding: &Binding<C>| {
         let keys: Vec<String> = binding
             .keys
             .iter()
             .map(|key| format!("`{}`", key.name()))
             .collect();
-        format!("| {} | {} |\n", keys.join(" "), binding.help)
+        format!("| {} | {page}{} |\n", keys.join(" "), binding.help)
     };
-    let lines: Vec<String> = BINDINGS.iter().map(line).collect();
-    format!("| keys | |\n|---|---|\n{}", lines.concat())
+    let lines = table
+        .iter()
+        .filter(|binding| group.is_empty() || binding.group == group);
+    lines.map(line).collect()
 }
 
 #[cfg(test)]
@@ -385,30 +705,46 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn no_key_means_two_things_and_no_command_stands_twice() {
-        let keys: Vec<String> = BINDINGS
-            .iter()
+    fn assert_unique<'a, C: 'a>(bindings: impl Iterator<Item = &'a Binding<C>>) {
+        let keys: Vec<String> = bindings
             .flat_map(|binding| binding.keys)
             .map(|key| key.name())
             .collect();
-        assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len());
+        let unique: HashSet<&String> = keys.iter().collect();
+        assert_eq!(unique.len(), keys.len(), "{keys:?}");
+    }
+
+    #[test]
+    fn no_key_means_two_things_and_no_command_stands_twice() {
+        assert_unique(BINDINGS.iter());
         let commands: HashSet<Command> = BINDINGS.iter().map(|binding| binding.command).collect();
         assert_eq!(commands.len(), BINDINGS.len());
+        for page in Page::ALL {
+            assert_unique(bindings_on(page));
+        }
     }
 
     #[test]
     fn every_help_text_fits_its_column_and_every_binding_is_in_a_group() {
-        for binding in BINDINGS {
-            assert!(
-                (1..=40).contains(&binding.help.chars().count()),
-                "{}",
-                binding.help
-            );
+        let rows: Vec<_> = groups().flat_map(|(_, rows)| rows).collect();
+        for (keys, help) in &rows {
+            assert!((1..=40).contains(&help.chars().count()), "{help}");
+            assert!(!keys.is_empty(), "{help}");
+        }
+        assert_eq!(rows.len(), BINDINGS.len() + PAGE_BINDINGS.len());
+    }
+
+    #[test]
+    fn letters_filter_a_page_unless_the_table_says_otherwise() {
+        let letter = |letter| KeyEvent::new(KeyCode::Char(letter), KeyModifiers::NONE);
+        for key in "jkaepcLMq0123456789".chars() {
+            for page in Page::ALL.into_iter().filter(|page| page.has_filter()) {
+                assert_eq!(lookup_on(page, &letter(key)), None, "{key} on {page:?}");
+            }
         }
         assert_eq!(
-            groups().map(|(_, bindings)| bindings.len()).sum::<usize>(),
-            BINDINGS.len()
+            lookup_on(Page::Methods, &letter('j')),
+            Some(PageCommand::Down)
         );
     }
 
@@ -432,11 +768,6 @@ mod tests {
 
     #[test]
     fn the_readme_shows_this_table() {
-        let readme = include_str!("../README.md");
-        let section = readme
-            .split("<!-- keys:begin -->\n")
-            .nth(1)
-            .and_then(|rest| rest.split("<!-- keys:end -->").next());
-        assert_eq!(section, Some(readme_table().as_str()));
+        crate::tests::assert_readme_has("keys", &readme_table());
     }
 }

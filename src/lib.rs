@@ -25,7 +25,7 @@
 //! | `terminal` | raw mode and giving it back, probing, input, the one writer | geometry graphics |
 //! | `view` | state → cells, one file a pane | app dataset explain geometry graphics heatmap job keymap picture text |
 //! | `app` | state, the pure reducer `update`, layout, and the loop that performs effects | cli dataset explain geometry graphics job keymap model picture terminal text view worker |
-//! | `cli` | arguments and environment → settings; `gradcam explain` | dataset explain graphics heatmap model picture terminal text worker |
+//! | `cli` | arguments and environment → settings; `gradcam explain` | dataset explain geometry graphics heatmap model picture terminal text worker |
 //!
 //! `view` reads [`app::state`] and [`app::layout`] alone; the loop in `app` reads [`cli`]'s settings
 //! alone.

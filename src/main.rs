@@ -27,6 +27,9 @@ fn run(settings: Settings) -> Result<bool> {
     match cli::models::with_model_here(settings)? {
         Settings::Open(settings) => app::run(settings).map(|()| true),
         Settings::Explain(settings) => cli::explain::run(&settings, &mut std::io::stdout().lock()),
+        Settings::Methods(settings) => {
+            cli::methods::run(settings, &mut std::io::stdout().lock()).map(|()| true)
+        }
         Settings::Models(settings) => {
             cli::models::run(&settings, &mut std::io::stdout().lock()).map(|()| true)
         }

@@ -142,6 +142,25 @@ pub struct LayerSummary {
     pub why_not: Option<&'static str>,
 }
 
+impl LayerSummary {
+    /// "1x512x7x7", the shape of the output for one image.
+    #[must_use]
+    pub fn shape_in_words(&self) -> String {
+        let lengths: Vec<String> = self.shape.iter().map(ToString::to_string).collect();
+        lengths.join("x")
+    }
+
+    /// Why it is the default, or why it cannot be the target layer; empty for all others.
+    #[must_use]
+    pub fn note(&self) -> &'static str {
+        match self.why_not {
+            _ if self.is_default => "default: the last layer with a map before the head",
+            Some(reason) => reason,
+            None => "",
+        }
+    }
+}
+
 /// A network ready to run.
 #[derive(Debug)]
 pub struct Model {

@@ -33,6 +33,26 @@ pub fn count(n: usize, noun: &str) -> String {
     }
 }
 
+/// A number with so many significant digits: "0.034", "12", "3.1e-7".
+#[must_use]
+pub fn figures(value: f32, digits: usize) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    let places = digits.saturating_sub(1);
+    let scientific = format!("{value:.places$e}");
+    let exponent: i32 = scientific
+        .split_once('e')
+        .and_then(|(_, exponent)| exponent.parse().ok())
+        .unwrap_or(0);
+    let places = i32::try_from(places).unwrap_or(0);
+    match usize::try_from(places - exponent) {
+        Ok(after_the_point) if exponent >= -4 => format!("{value:.after_the_point$}"),
+        Err(_) if exponent < 6 => format!("{value:.0}"),
+        _ => scientific,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,5 +63,23 @@ mod tests {
         assert_eq!(visible("x\u{202e}gpj.exe"), "x\\u{202e}gpj.exe");
         assert_eq!(visible("\u{9b}31m\n"), "\\u{9b}31m\\u{a}");
         assert_eq!(visible("Grünfink 木.jpg"), "Grünfink 木.jpg");
+    }
+
+    #[test]
+    fn numbers_have_two_significant_digits() {
+        for (value, words) in [
+            (0.0, "0"),
+            (0.034_4, "0.034"),
+            (0.8, "0.80"),
+            (0.999, "1.0"),
+            (12.3, "12"),
+            (-371.2, "-371"),
+            (0.000_31, "0.00031"),
+            (3.14e-7, "3.1e-7"),
+            (2.5e9, "2.5e9"),
+            (f32::NAN, "NaN"),
+        ] {
+            assert_eq!(figures(value, 2), words);
+        }
     }
 }

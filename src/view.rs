@@ -3,6 +3,7 @@
 mod caption;
 mod help;
 mod list;
+mod picker;
 mod picture;
 mod predictions;
 mod status;
@@ -14,20 +15,27 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 use unicode_width::UnicodeWidthStr;
 
-use crate::app::layout::{SMALLEST, panes};
+use crate::app::layout::SMALLEST;
 use crate::app::state::{Mode, ModelState, State};
 use crate::graphics::Slot;
 
 /// Draws everything. Returns the cells that a picture is to cover, where one is shown by a
 /// graphics protocol.
 pub fn view(state: &State, frame: &mut Frame<'_>) -> Option<Slot> {
-    let Some(panes) = panes(state.size, state.full_screen) else {
+    let Some(panes) = state.panes() else {
         too_small(state, frame);
         return None;
     };
-    if let Mode::Help(page) = state.mode {
-        help::draw(state, page, frame);
-        return None;
+    match &state.mode {
+        Mode::Help(page) => {
+            help::draw(state, *page, frame);
+            return None;
+        }
+        Mode::Pick(picker) => {
+            picker::draw(state, picker, frame);
+            return None;
+        }
+        Mode::Browse | Mode::Filter => {}
     }
     let slot = if let ModelState::Unavailable(reason) = &state.model {
         let text = format!("The model cannot be used.\n\n{reason}\n\nq quits.");
@@ -104,6 +112,31 @@ fn title(frame: &mut Frame<'_>, area: Rect, left: &str, right: &str) {
             ..area
         },
     );
+}
+
+/// As many keys with their hints as fit, the last two in any case; those without a hint are left
+/// out.
+fn hints(frame: &mut Frame<'_>, area: Rect, mut keys: Vec<(String, &str)>) {
+    keys.retain(|(_, hint)| !hint.is_empty());
+    let width = |keys: &[(String, &str)]| -> usize {
+        let widths = keys
+            .iter()
+            .map(|(key, hint)| key.width() + hint.width() + 3);
+        widths.sum()
+    };
+    while keys.len() > 2 && width(&keys) > usize::from(area.width) {
+        keys.remove(keys.len() - 3);
+    }
+    let spans: Vec<Span<'_>> = keys
+        .into_iter()
+        .flat_map(|(key, hint)| {
+            [
+                Span::from(key).bold(),
+                Span::from(format!(" {hint}  ")).dim(),
+            ]
+        })
+        .collect();
+    frame.render_widget(Line::from(spans), area);
 }
 
 /// The end of a text in this many columns, with a mark where something is left out before it. The

@@ -13,7 +13,7 @@ const WIDE: u16 = 100;
 const PREDICTION_ROWS: u16 = 6;
 
 /// Width of a key's line in the help.
-const HELP_WIDTH: u16 = 54;
+const HELP_WIDTH: u16 = 58;
 
 /// Where everything is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,16 +28,17 @@ pub struct Panes {
 }
 
 /// The panes of a terminal, or `None` where it is too small. `full_screen` gives the picture all
-/// but the caption.
+/// but the caption; the caption grows where there is `more_to_say`.
 #[must_use]
-pub fn panes(size: CellSize, full_screen: bool) -> Option<Panes> {
+pub fn panes(size: CellSize, full_screen: bool, more_to_say: bool) -> Option<Panes> {
     if size.columns < SMALLEST.columns || size.rows < SMALLEST.rows {
         return None;
     }
     let whole = Rect::new(0, 0, size.columns, size.rows);
     if full_screen {
+        let caption_rows = if more_to_say { 3 } else { 2 };
         let [picture, caption] =
-            Layout::vertical([Constraint::Fill(1), Constraint::Length(2)]).areas(whole);
+            Layout::vertical([Constraint::Fill(1), Constraint::Length(caption_rows)]).areas(whole);
         return Some(Panes {
             list: Rect::ZERO,
             picture,
@@ -73,7 +74,11 @@ pub fn panes(size: CellSize, full_screen: bool) -> Option<Panes> {
         let [list, predictions] =
             Layout::vertical([Constraint::Fill(1), Constraint::Length(PREDICTION_ROWS)])
                 .areas(left);
-        let caption_rows = if size.rows >= 24 { 4 } else { 2 };
+        let caption_rows = match (size.rows >= 24, more_to_say) {
+            (true, true) => 6,
+            (true, false) | (false, true) => 4,
+            (false, false) => 2,
+        };
         let [picture, caption] =
             Layout::vertical([Constraint::Fill(1), Constraint::Length(caption_rows)]).areas(middle);
         (list, picture, predictions, caption)
@@ -84,6 +89,38 @@ pub fn panes(size: CellSize, full_screen: bool) -> Option<Panes> {
         caption,
         predictions,
         status,
+        footer,
+    })
+}
+
+/// A full page of rows to choose from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageAreas {
+    pub title: Rect,
+    pub rows: Rect,
+    /// The selected row in full, and a line of how the page's switches stand.
+    pub detail: Rect,
+    pub footer: Rect,
+}
+
+/// The areas of such a page, or `None` where the terminal is too small.
+#[must_use]
+pub fn page_areas(size: CellSize) -> Option<PageAreas> {
+    if size.columns < SMALLEST.columns || size.rows < SMALLEST.rows {
+        return None;
+    }
+    let whole = Rect::new(0, 0, size.columns, size.rows);
+    let [title, rows, detail, footer] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Fill(1),
+        Constraint::Length(3),
+        Constraint::Length(1),
+    ])
+    .areas(whole);
+    Some(PageAreas {
+        title,
+        rows,
+        detail,
         footer,
     })
 }
@@ -101,7 +138,7 @@ pub struct HelpPages {
 /// As few pages as the keys need in a terminal of this size.
 #[must_use]
 pub fn help_pages(size: CellSize) -> HelpPages {
-    let lines: usize = groups().map(|(_, bindings)| bindings.len() + 1).sum();
+    let lines: usize = groups().map(|(_, rows)| rows.len() + 1).sum();
     let columns = (size.columns / HELP_WIDTH).clamp(1, 2);
     let rows = size.rows.saturating_sub(1).max(1);
     let pages = lines.div_ceil(usize::from(columns) * usize::from(rows));
@@ -125,9 +162,9 @@ mod tests {
     #[test]
     fn panes_never_overlap_and_stay_on_the_screen() {
         for columns in (60..200).step_by(7) {
-            for rows in (16..70).step_by(5) {
+            for (rows, more_to_say) in (16..140).map(|step| (step / 2 + 8, step % 2 == 1)) {
                 let size = CellSize::new(columns, rows);
-                let panes = panes(size, false).unwrap();
+                let panes = panes(size, false, more_to_say).unwrap();
                 let all = [
                     panes.list,
                     panes.picture,
@@ -156,7 +193,8 @@ mod tests {
 
     #[test]
     fn a_terminal_that_is_too_small_has_no_panes() {
-        assert_eq!(panes(CellSize::new(59, 16), false), None);
-        assert_eq!(panes(CellSize::new(60, 15), true), None);
+        assert_eq!(panes(CellSize::new(59, 16), false, false), None);
+        assert_eq!(panes(CellSize::new(60, 15), true, true), None);
+        assert_eq!(page_areas(CellSize::new(60, 15)), None);
     }
 }

@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use crate::dataset::{ImageEntry, ImageId};
 use crate::explain::Prediction;
-use crate::explain::options::Options;
+use crate::explain::options::{Fusion, Options};
+use crate::explain::target::Measure;
 use crate::geometry::{CellSize, PixelSize};
 use crate::graphics::viuer::MAX_SIXEL_SIDE;
 use crate::graphics::{Capabilities, Protocol};
 use crate::job::{Generation, Outcome, Target};
-use crate::model::{LayerSummary, ModelSummary};
-use crate::picture::Style;
+use crate::model::{ClassIndex, LayerSummary, ModelSummary};
+use crate::picture::{Marks, Style};
 
-use super::layout::panes;
+use super::layout::{Panes, panes};
+use super::picker::Picker;
 
 /// Everything the interface knows.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub struct State {
     pub filter: String,
     pub order: Order,
     pub target: Target,
+    /// The target before this one, of the same image.
+    pub before: Option<Target>,
     /// How it is explained.
     pub options: Options,
     /// The class that is shown beside the target.
@@ -77,13 +81,15 @@ pub enum ModelState {
 }
 
 /// What keys mean at the moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
     Browse,
     /// Letters go into the filter.
     Filter,
     /// The help, at this page, from 0.
     Help(usize),
+    /// A page of rows to choose from.
+    Pick(Picker),
 }
 
 /// Orders of the list.
@@ -138,6 +144,7 @@ impl State {
             filter: String::new(),
             order: Order::Name,
             target: Target::Rank(1),
+            before: None,
             options,
             beside: None,
             style,
@@ -186,11 +193,81 @@ impl State {
         self.asked.wanted || self.asked.in_flight.is_some()
     }
 
+    /// Where everything is on the screen. The caption is as long as what is shown asks for.
+    #[must_use]
+    pub fn panes(&self) -> Option<Panes> {
+        let more = match &self.shown {
+            Some(shown) => more_to_say(
+                &shown.explanation.options,
+                shown.style,
+                shown.beside.is_some(),
+            ),
+            None => self.wants_more_to_say(),
+        };
+        panes(self.size, self.full_screen, more)
+    }
+
+    fn wants_more_to_say(&self) -> bool {
+        more_to_say(&self.options, self.style, self.beside.is_some())
+    }
+
+    /// The class of a target, for the selected image.
+    #[must_use]
+    pub fn class_of(&self, target: Target) -> Option<ClassIndex> {
+        match target {
+            Target::Class(class) => Some(class),
+            Target::Rank(rank) => {
+                let predictions = self.predictions.get(&self.current()?.id)?;
+                Some(predictions.get(rank.checked_sub(1)?)?.class)
+            }
+        }
+    }
+
+    /// Whether two targets are one class of the selected image, as far as is known.
+    #[must_use]
+    pub fn is_same(&self, one: Target, other: Target) -> bool {
+        let classes = (self.class_of(one), self.class_of(other));
+        one == other || matches!(classes, (Some(a), Some(b)) if a == b)
+    }
+
+    /// Probabilities of all classes of the selected image, where they are known.
+    #[must_use]
+    pub fn probabilities(&self) -> Option<&[f32]> {
+        let shown = self.shown.as_ref()?;
+        (self.current()?.id == shown.image).then_some(&*shown.probabilities)
+    }
+
+    /// The target layers that are asked for, by name.
+    #[must_use]
+    pub fn target_layers(&self) -> Vec<&str> {
+        let own = self.summary().map(|summary| summary.layer.as_str());
+        match self.options.layers.as_slice() {
+            [] => own.into_iter().collect(),
+            layers => layers.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// The options of the wanted picture; those without a meaning for it are the default.
+    #[must_use]
+    pub fn wanted_options(&self) -> Options {
+        let mut options = self.options.clone();
+        if options.layers.len() < 2 {
+            options.fusion = Fusion::default();
+        }
+        options
+    }
+
+    /// Whether the wanted explanation takes long enough to be called off.
+    #[must_use]
+    pub fn is_slow(&self) -> bool {
+        self.options.method.method().is_slow() || self.options.aug_smooth || self.progress.is_some()
+    }
+
     /// The largest picture that the picture pane holds, in pixels. With half blocks a pixel is half
     /// a cell, which is a square in all usual fonts.
     #[must_use]
     pub fn picture_size(&self) -> PixelSize {
-        let Some(panes) = panes(self.size, self.full_screen) else {
+        let Some(panes) = panes(self.size, self.full_screen, self.wants_more_to_say()) else {
             return PixelSize::new(1, 1);
         };
         let (columns, rows) = (
@@ -206,4 +283,18 @@ impl State {
             ),
         }
     }
+}
+
+/// Whether there is more to say of a picture than of a plain overlay.
+fn more_to_say(options: &Options, style: Style, compared: bool) -> bool {
+    compared
+        || options.layers.len() > 1
+        || options.measure != Measure::Logit
+        || options.versus.is_some()
+        || options.counterfactual
+        || options.aug_smooth
+        || options.eigen_smooth
+        || style.signed
+        || style.scale.is_some()
+        || style.marks != Marks::NONE
 }

@@ -3,6 +3,9 @@
 //! No I/O, no clock, no thread: the same events give the same effects. One request is under way at
 //! most; while it is, newer wishes overwrite each other, and the last one is sent when it is done.
 
+mod explanation;
+mod pages;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
@@ -14,6 +17,7 @@ use crate::geometry::CellSize;
 use crate::job::{Generation, ImageRef, Job, Outcome, Reply, Request, Target};
 use crate::keymap::{Command, lookup};
 use crate::terminal::Input;
+use explanation::{call_off, set_target, start_over};
 
 /// How much a key changes the opacity.
 const OPACITY_STEP: f32 = 0.1;
@@ -43,7 +47,7 @@ fn on_input(state: &mut State, input: Input) -> Vec<Effect> {
                     .extend(text.chars().filter(|character| !character.is_control()));
                 requeue(state);
             }
-            Vec::new()
+            pages::on_paste(state, &text)
         }
         Input::Resize(size) => {
             on_resize(state, size);
@@ -58,6 +62,7 @@ fn on_resize(state: &mut State, size: CellSize) {
     if state.size != size {
         state.size = size;
         follow_selection(state);
+        pages::refresh(state);
         wish(state);
     }
 }
@@ -70,6 +75,7 @@ fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             on_filter_key(state, key);
             Vec::new()
         }
+        Mode::Pick(_) if !quits => pages::on_key(state, key),
         Mode::Help(page) if lookup(&key) != Some(Command::Quit) => {
             turn_help(state, page, key.code == KeyCode::Esc)
         }
@@ -115,10 +121,7 @@ fn on_filter_key(state: &mut State, key: KeyEvent) {
 }
 
 fn run(state: &mut State, command: Command) -> Vec<Effect> {
-    let page = panes(state.size, false)
-        .map_or(1, |panes| list_rows(panes.list))
-        .max(1)
-        .cast_signed();
+    let page = rows(state).max(1).cast_signed();
     match command {
         Command::NextImage => step(state, 1),
         Command::PreviousImage => step(state, -1),
@@ -137,6 +140,14 @@ fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::TargetRank(rank) => target_rank(state, usize::from(rank)),
         Command::NextTarget => turn_target(state, 1),
         Command::PreviousTarget => turn_target(state, -1),
+        Command::Open(page) => return pages::open(state, page),
+        Command::Compare => explanation::compare(state),
+        Command::PreviousLayer => explanation::turn_layer(state, -1),
+        Command::NextLayer => explanation::turn_layer(state, 1),
+        Command::Counterfactual => explanation::counterfactual(state),
+        Command::Signed => explanation::signed(state),
+        Command::NextMarks => explanation::turn_marks(state),
+        Command::FixScale => explanation::fix_scale(state),
         Command::NextView => {
             state.style.view = state.style.view.next();
             wish(state);
@@ -161,6 +172,9 @@ fn run(state: &mut State, command: Command) -> Vec<Effect> {
         }
         Command::Redraw => return vec![Effect::Redraw],
         Command::Back => {
+            if state.is_waiting() && state.is_slow() {
+                return call_off(state);
+            }
             if state.full_screen {
                 return run(state, Command::FullScreen);
             }
@@ -182,12 +196,15 @@ fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
         }
         return Vec::new();
     }
+    if matches!(state.mode, Mode::Pick(_)) {
+        return pages::on_mouse(state, mouse);
+    }
     let at = Position::new(mouse.column, mouse.row);
     match mouse.kind {
         MouseEventKind::ScrollDown => step(state, WHEEL),
         MouseEventKind::ScrollUp => step(state, -WHEEL),
         MouseEventKind::Down(MouseButton::Left) => {
-            let Some(panes) = panes(state.size, state.full_screen) else {
+            let Some(panes) = state.panes() else {
                 return Vec::new();
             };
             if let Some(row) = row_below_title(panes.list, at) {
@@ -221,17 +238,19 @@ fn select(state: &mut State, place: usize) {
     let place = place.min(state.queue.len().saturating_sub(1));
     if place != state.selected {
         state.selected = place;
-        state.target = Target::Rank(1);
         follow_selection(state);
-        wish(state);
+        start_over(state);
     }
+}
+
+/// Rows of the list that are on the screen, or would be.
+fn rows(state: &State) -> usize {
+    panes(state.size, false, false).map_or(0, |panes| list_rows(panes.list))
 }
 
 /// Scrolls so that the selection is on the screen.
 fn follow_selection(state: &mut State) {
-    let rows = panes(state.size, false)
-        .map_or(1, |panes| list_rows(panes.list))
-        .max(1);
+    let rows = rows(state).max(1);
     let last = state.queue.len().saturating_sub(rows);
     state.scroll = state
         .scroll
@@ -270,8 +289,7 @@ fn requeue(state: &mut State) {
     state.selected = place.unwrap_or(0);
     follow_selection(state);
     if place.is_none() {
-        state.target = Target::Rank(1);
-        wish(state);
+        start_over(state);
     }
 }
 
@@ -281,9 +299,8 @@ fn target_rank(state: &mut State, rank: usize) {
         .map_or(usize::MAX, |summary| summary.classes);
     if rank > classes {
         state.message = format!("the model has {classes} classes");
-    } else if rank <= 5 && state.target != Target::Rank(rank) {
-        state.target = Target::Rank(rank);
-        wish(state);
+    } else if rank <= 5 {
+        set_target(state, Target::Rank(rank));
     }
 }
 
@@ -292,9 +309,11 @@ fn turn_target(state: &mut State, by: isize) {
     let count = state
         .summary()
         .map_or(5, |summary| summary.classes.clamp(1, 5));
-    let Target::Rank(rank) = state.target else {
-        return;
-    };
+    let ranks = 1..=count;
+    let rank = ranks
+        .into_iter()
+        .find(|rank| state.is_same(state.target, Target::Rank(*rank)));
+    let rank = rank.unwrap_or(1);
     let turned = (rank - 1).cast_signed() + by;
     target_rank(
         state,
@@ -310,8 +329,12 @@ fn opacity(state: &mut State, by: f32) {
 }
 
 fn save(state: &mut State) -> Vec<Effect> {
+    if state.is_waiting() && state.is_slow() {
+        "the picture is not there yet; save it when it is".clone_into(&mut state.message);
+        return Vec::new();
+    }
     match request(state) {
-        Some(request) if state.summary().is_some() => {
+        Some(request) if state.summary().is_some() && state.failure.is_none() => {
             state.message = "saving…".to_owned();
             vec![Effect::Send(Job::Save {
                 request,
@@ -341,9 +364,13 @@ fn on_reply(state: &mut State, reply: Reply) -> Vec<Effect> {
         Reply::Ready(summary, labels) => {
             state.model = ModelState::Ready(summary);
             state.labels = labels;
+            pages::refresh(state);
             wish(state);
         }
-        Reply::Layers(layers) => state.layers = layers,
+        Reply::Layers(layers) => {
+            state.layers = layers;
+            pages::refresh(state);
+        }
         Reply::Progress {
             generation,
             done,
@@ -356,6 +383,9 @@ fn on_reply(state: &mut State, reply: Reply) -> Vec<Effect> {
             state.unreadable.remove(&image);
             state.preparing.retain(|other| *other != image);
             state.predictions.insert(image, predictions);
+            if state.current().is_some_and(|current| current.id == image) {
+                explanation::settle(state);
+            }
         }
         Reply::Unreadable { image, reason } => {
             state.preparing.retain(|other| *other != image);
@@ -393,6 +423,7 @@ fn on_done(
         Ok(outcome) => {
             state.failure = None;
             state.shown = Some(outcome);
+            pages::refresh(state);
         }
         Err(reason) => {
             state.shown = None;
@@ -453,7 +484,7 @@ fn request(state: &State) -> Option<Request> {
         generation: state.asked.latest,
         image: reference(current),
         target: state.target,
-        options: state.options.clone(),
+        options: state.wanted_options(),
         beside: state.beside,
         style: state.style,
         picture_size: state.picture_size(),
@@ -470,7 +501,7 @@ fn ahead(state: &State) -> Vec<ImageId> {
         .filter_map(|place| state.queue.get(place))
         .copied()
         .collect();
-    let rows = panes(state.size, false).map_or(0, |panes| list_rows(panes.list));
+    let rows = rows(state);
     let on_screen = state.queue.iter().skip(state.scroll).take(rows);
     let unknown =
         |id: &&ImageId| !state.predictions.contains_key(id) && !state.unreadable.contains_key(id);

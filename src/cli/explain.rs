@@ -1,87 +1,31 @@
 //! `gradcam explain`: heatmaps and overlays as files, predictions as text or JSON.
 
+mod classes;
+mod record;
+
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde::Serialize;
 
-use super::{Classes, ExplainSettings};
+use super::{Beside, Classes, ExplainSettings};
 use crate::dataset::scan::scan;
 use crate::explain::methods::Unwatched;
 use crate::explain::options::Options;
 use crate::explain::{Explanation, Prediction, explain, predictions};
 use crate::graphics::viuer::print_once;
 use crate::graphics::{Capabilities, Choice};
-use crate::heatmap::MapState;
-use crate::model::recipe::Recipe;
-use crate::model::{ClassIndex, Model, ModelSummary};
+use crate::model::{ClassIndex, Model};
 use crate::picture::files::{Stems, label_part, output_path, save_npy, save_png};
 use crate::picture::overlay::compose;
 use crate::picture::{Style, View};
 use crate::terminal::ask;
 use crate::text::visible;
 use crate::worker::studio::{Examined, TOP, examine, timed};
-
-/// One line of `--json` for an image that was explained.
-#[derive(Debug, Serialize)]
-struct Record<'a> {
-    image: String,
-    model: ModelRecord<'a>,
-    recipe: RecipeRecord<'a>,
-    device: &'a str,
-    layer: &'a str,
-    method: &'static str,
-    predictions: &'a [Prediction],
-    explanations: Vec<ExplanationRecord>,
-    milliseconds: Milliseconds,
-}
-
-/// One line of `--json` for an image that was not.
-#[derive(Debug, Serialize)]
-struct Failure<'a> {
-    image: String,
-    error: &'a str,
-}
-
-#[derive(Debug, Serialize)]
-struct ModelRecord<'a> {
-    name: &'a str,
-    family: &'a str,
-    classes: usize,
-    fingerprint: &'a str,
-}
-
-#[derive(Debug, Serialize)]
-struct RecipeRecord<'a> {
-    text: &'a str,
-    #[serde(flatten)]
-    fields: &'a Recipe,
-}
-
-#[derive(Debug, Serialize)]
-struct ExplanationRecord {
-    class: ClassIndex,
-    label: String,
-    state: MapState,
-    /// `null` where the map is not a number.
-    peak: f32,
-    /// Height and width of the layer's grid.
-    grid: [usize; 2],
-    /// What was written: "heatmap", "overlay", and with `--raw` "map" and "raw".
-    files: BTreeMap<&'static str, String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Milliseconds {
-    decode: f64,
-    prepare: f64,
-    forward: f64,
-    explain: f64,
-    write: f64,
-}
+use classes::{resolve, resolve_one};
+use record::{Failure, record};
 
 /// Explains all images. Returns whether none of them failed.
 ///
@@ -99,6 +43,10 @@ pub fn run(settings: &ExplainSettings, out: &mut dyn Write) -> Result<bool> {
     };
     let model = Model::load(&settings.model, &settings.load)?;
     let classes = resolve(&settings.classes, &model)?;
+    let beside = match &settings.beside {
+        Some(Beside::Named(name)) => Some(resolve_one(name, &model)?),
+        Some(Beside::Next) | None => None,
+    };
     let versus = &settings.versus;
     std::fs::create_dir_all(&settings.out).with_context(|| {
         format!(
@@ -110,6 +58,7 @@ pub fn run(settings: &ExplainSettings, out: &mut dyn Write) -> Result<bool> {
         settings,
         model: &model,
         classes,
+        beside,
         options: Options {
             versus: versus
                 .as_deref()
@@ -149,6 +98,8 @@ struct Session<'a> {
     model: &'a Model,
     /// Empty: the best ones of each image.
     classes: Vec<ClassIndex>,
+    /// Shown beside each class, unless it is the most probable other one.
+    beside: Option<ClassIndex>,
     options: Options,
     /// Where `--show` prints.
     terminal: Option<Capabilities>,
@@ -159,9 +110,17 @@ struct Session<'a> {
 struct Explained {
     examined: Examined,
     predictions: Vec<Prediction>,
-    explanations: Vec<(Explanation, BTreeMap<&'static str, PathBuf>)>,
+    explanations: Vec<Finding>,
     explain: Duration,
     write: Duration,
+}
+
+/// What came of one class of an image.
+struct Finding {
+    explanation: Explanation,
+    beside: Option<Explanation>,
+    /// What was written, by kind.
+    files: BTreeMap<&'static str, PathBuf>,
 }
 
 impl Session<'_> {
@@ -186,22 +145,23 @@ impl Session<'_> {
         let (mut taken, mut write) = (Duration::ZERO, Duration::ZERO);
         let mut explanations = Vec::new();
         for class in classes {
-            let explanation = timed(&mut taken, || {
+            let mut explained = |class| {
                 let Examined { input, passes, .. } = &mut examined;
-                explain(
-                    self.model,
-                    input,
-                    passes,
-                    class,
-                    &self.options,
-                    &mut Unwatched,
-                )
-            })
-            .map_err(|error| error.to_string())?;
-            let part = self.label_part(&explanation.target);
+                let (model, options) = (self.model, &self.options);
+                timed(&mut taken, || {
+                    explain(model, input, passes, class, options, &mut Unwatched)
+                })
+                .map_err(|error| error.to_string())
+            };
+            let mut finding = Finding {
+                explanation: explained(class)?,
+                beside: self.beside(class, &ranked).map(explained).transpose()?,
+                files: BTreeMap::new(),
+            };
+            let part = self.label_part(&finding.explanation.target);
             let path = |ending: &str| output_path(&self.settings.out, &stem, &part, ending);
-            let files = timed(&mut write, || self.write(&examined, &explanation, path))?;
-            explanations.push((explanation, files));
+            finding.files = timed(&mut write, || self.write(&examined, &finding, path))?;
+            explanations.push(finding);
         }
         Ok(Explained {
             examined,
@@ -210,6 +170,18 @@ impl Session<'_> {
             explain: taken,
             write,
         })
+    }
+
+    /// The class that is shown beside another one; no class beside itself.
+    fn beside(&self, class: ClassIndex, ranked: &[Prediction]) -> Option<ClassIndex> {
+        let other = match self.settings.beside.as_ref()? {
+            Beside::Named(_) => self.beside,
+            Beside::Next => {
+                let mut others = ranked.iter().map(|prediction| prediction.class);
+                others.find(|other| *other != class)
+            }
+        };
+        other.filter(|other| *other != class)
     }
 
     /// The label in file names; with the index where two classes share a label.
@@ -229,10 +201,11 @@ impl Session<'_> {
     fn write(
         &self,
         examined: &Examined,
-        explanation: &Explanation,
+        finding: &Finding,
         path: impl Fn(&str) -> PathBuf,
     ) -> Result<BTreeMap<&'static str, PathBuf>, String> {
         let mut files = BTreeMap::new();
+        let explanation = &finding.explanation;
         let parts = examined.parts(explanation, None);
         let size = parts.geometry.image;
         for (kind, view) in [("heatmap", View::Heatmap), ("overlay", View::Overlay)] {
@@ -247,6 +220,15 @@ impl Session<'_> {
             let path = path(&format!("{kind}.png"));
             save_png(&picture, &path)?;
             files.insert(kind, path);
+        }
+        if let Some(beside) = &finding.beside {
+            let parts = examined.parts(explanation, Some(beside));
+            let style = self.settings.style;
+            let picture = compose(&parts, style, parts.full_size(style.view))?;
+            let other = self.label_part(&beside.target);
+            let path = path(&format!("beside.{other}.png"));
+            save_png(&picture, &path)?;
+            files.insert("beside", path);
         }
         if self.settings.raw {
             let input = parts.geometry.input;
@@ -271,7 +253,7 @@ impl Session<'_> {
     ) -> Result<()> {
         if self.settings.json {
             let line = match &result {
-                Ok(explained) => serde_json::to_string(&self.record(image, explained))?,
+                Ok(explained) => serde_json::to_string(&record(self, image, explained))?,
                 Err(error) => serde_json::to_string(&Failure {
                     image: image.to_string_lossy().into_owned(),
                     error,
@@ -283,50 +265,6 @@ impl Session<'_> {
             Ok(explained) => self.tell(image, &explained, out),
             Err(error) => writeln!(std::io::stderr(), "gradcam: {error}")
                 .context("cannot write to standard error"),
-        }
-    }
-
-    fn record<'a>(&'a self, image: &Path, explained: &'a Explained) -> Record<'a> {
-        let ModelSummary {
-            name,
-            family,
-            classes,
-            fingerprint,
-            layer,
-            recipe,
-            device,
-            ..
-        } = self.model.summary();
-        let times = explained.examined.times;
-        let milliseconds = |duration: Duration| (duration.as_secs_f64() * 1e5).round() / 100.0;
-        Record {
-            image: image.to_string_lossy().into_owned(),
-            model: ModelRecord {
-                name,
-                family,
-                classes: *classes,
-                fingerprint,
-            },
-            recipe: RecipeRecord {
-                text: recipe,
-                fields: self.model.recipe(),
-            },
-            device,
-            layer,
-            method: self.options.method.method().name(),
-            predictions: &explained.predictions,
-            explanations: explained
-                .explanations
-                .iter()
-                .map(explanation_record)
-                .collect(),
-            milliseconds: Milliseconds {
-                decode: milliseconds(times.decode),
-                prepare: milliseconds(times.prepare),
-                forward: milliseconds(times.forward),
-                explain: milliseconds(explained.explain),
-                write: milliseconds(explained.write),
-            },
         }
     }
 
@@ -348,37 +286,33 @@ impl Session<'_> {
                 probability * 100.0
             )?;
         }
-        writeln!(
-            out,
-            "  {} · {} · {} · {}",
-            summary.family,
-            summary.layer,
-            summary.recipe_and_source(),
-            summary.device
-        )?;
+        let mut how = vec![summary.family.clone()];
+        if let Some(finding) = explained.explanations.first() {
+            how.extend(finding.explanation.in_words());
+        }
+        how.extend([summary.recipe_and_source(), summary.device.clone()]);
+        writeln!(out, "  {}", how.join(" · "))?;
         for guess in &summary.guesses {
             writeln!(out, "  guessed: {guess}")?;
         }
-        for (explanation, files) in &explained.explanations {
-            let label = &explanation.target.label;
-            match explanation.heatmap.state {
-                MapState::Ok => {}
-                MapState::Empty => {
-                    writeln!(out, "  {label}: no positive evidence, the map is all zero")?;
-                }
-                MapState::Nan => {
-                    writeln!(out, "  {label}: the map has values that are not numbers")?;
+        for finding in &explained.explanations {
+            let shown = std::iter::once(&finding.explanation).chain(&finding.beside);
+            for explanation in shown {
+                if let Some(warning) = explanation.warning() {
+                    writeln!(out, "  {}: {warning}", explanation.target.label)?;
                 }
             }
-            for file in files.values() {
+            for file in finding.files.values() {
                 writeln!(out, "  wrote {}", visible(&file.to_string_lossy()))?;
             }
             if let Some(terminal) = &self.terminal {
                 out.flush()?;
+                let (own, beside) = (&finding.explanation, finding.beside.as_ref());
+                let parts = explained.examined.parts(own, beside);
                 let picture = compose(
-                    &explained.examined.parts(explanation, None),
+                    &parts,
                     self.settings.style,
-                    explained.examined.input.geometry.image,
+                    parts.full_size(self.settings.style.view),
                 )
                 .map_err(anyhow::Error::msg)?;
                 print_once(picture, terminal).map_err(anyhow::Error::msg)?;
@@ -386,90 +320,4 @@ impl Session<'_> {
         }
         Ok(())
     }
-}
-
-fn explanation_record(
-    (explanation, files): &(Explanation, BTreeMap<&'static str, PathBuf>),
-) -> ExplanationRecord {
-    ExplanationRecord {
-        class: explanation.target.class,
-        label: explanation.target.label.clone(),
-        state: explanation.heatmap.state,
-        peak: explanation.heatmap.peak,
-        grid: [explanation.raw.height, explanation.raw.width],
-        files: files
-            .iter()
-            .map(|(kind, path)| (*kind, path.to_string_lossy().into_owned()))
-            .collect(),
-    }
-}
-
-/// Class indices of what the user named.
-fn resolve(classes: &Classes, model: &Model) -> Result<Vec<ClassIndex>> {
-    let Classes::Named(names) = classes else {
-        return Ok(Vec::new());
-    };
-    names.iter().map(|name| resolve_one(name, model)).collect()
-}
-
-fn resolve_one(name: &str, model: &Model) -> Result<ClassIndex> {
-    let count = model.summary().classes;
-    if let Ok(index) = name.parse::<usize>() {
-        if index >= count {
-            bail!(
-                "class {index} is out of range; the model has {count} classes, 0 to {}",
-                count.saturating_sub(1)
-            );
-        }
-        return Ok(ClassIndex(index));
-    }
-    let wanted = name.to_lowercase();
-    let labels: Vec<(ClassIndex, String)> = (0..count)
-        .map(|i| (ClassIndex(i), model.labels().get(ClassIndex(i))))
-        .collect();
-    let exact: Vec<_> = labels
-        .iter()
-        .filter(|(_, label)| label.to_lowercase() == wanted)
-        .collect();
-    match exact.as_slice() {
-        [(class, _)] => Ok(*class),
-        [] if !model.labels().known() => bail!(
-            "the model has no class names; name the class by its index, or give the names with --labels FILE"
-        ),
-        [] => {
-            let near: Vec<_> = labels
-                .iter()
-                .filter(|(_, label)| label.to_lowercase().contains(&wanted))
-                .map(|(_, label)| label.as_str())
-                .take(5)
-                .collect();
-            let hint = if near.is_empty() {
-                format!("the first ones are {}", first_labels(&labels))
-            } else {
-                format!("did you mean {}?", near.join(", "))
-            };
-            bail!("the model has no class {}; {hint}", visible(name))
-        }
-        several => {
-            let indices: Vec<String> = several
-                .iter()
-                .map(|(class, _)| class.0.to_string())
-                .collect();
-            bail!(
-                "{} classes are named {}; choose one by its index: {}",
-                several.len(),
-                visible(name),
-                indices.join(", ")
-            )
-        }
-    }
-}
-
-fn first_labels(labels: &[(ClassIndex, String)]) -> String {
-    labels
-        .iter()
-        .take(5)
-        .map(|(_, label)| label.as_str())
-        .collect::<Vec<_>>()
-        .join(", ")
 }

@@ -40,27 +40,17 @@ pub fn run(settings: &LayersSettings, out: &mut dyn Write) -> Result<()> {
     let (names, operations, shapes) = (
         width(|layer| visible(&layer.name)),
         width(|layer| layer.operation.clone()),
-        width(shape),
+        width(LayerSummary::shape_in_words),
     );
     for layer in &layers {
-        let note = match layer.why_not {
-            _ if layer.is_default => "default: the last layer with a map before the head",
-            Some(reason) => reason,
-            None => "",
-        };
         let row = format!(
-            "  {:names$}  {:operations$}  {:shapes$}  {note}",
+            "  {:names$}  {:operations$}  {:shapes$}  {}",
             visible(&layer.name),
             layer.operation,
-            shape(layer)
+            layer.shape_in_words(),
+            layer.note()
         );
         writeln!(out, "{}", row.trim_end())?;
     }
     Ok(())
-}
-
-/// "1x512x7x7"
-fn shape(layer: &LayerSummary) -> String {
-    let lengths: Vec<String> = layer.shape.iter().map(ToString::to_string).collect();
-    lengths.join("x")
 }

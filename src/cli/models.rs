@@ -86,7 +86,7 @@ pub fn with_model_here(mut settings: Settings) -> Result<Settings> {
         Settings::Open(settings) => (&mut settings.model, &settings.hub),
         Settings::Explain(settings) => (&mut settings.model, &settings.hub),
         Settings::Layers(settings) => (&mut settings.model, &settings.hub),
-        Settings::Models(_) => return Ok(settings),
+        Settings::Methods(_) | Settings::Models(_) => return Ok(settings),
     };
     *source = brought(source, hub)?;
     Ok(settings)

@@ -19,6 +19,17 @@ pub enum Measure {
     Probability,
 }
 
+impl Measure {
+    /// "logit", as on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Logit => "logit",
+            Self::Probability => "probability",
+        }
+    }
+}
+
 /// A number made of the logits of one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Score {

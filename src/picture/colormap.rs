@@ -29,6 +29,13 @@ static VIRIDIS: LazyLock<Table> =
 static INFERNO: LazyLock<Table> =
     LazyLock::new(|| unpacked(include_bytes!("../../assets/colormaps/inferno.rgb")));
 static GREY: LazyLock<Table> = LazyLock::new(|| table(|level| [level; 3]));
+static DIVERGING: LazyLock<Table> = LazyLock::new(|| table(blue_white_red));
+
+/// For numbers of both signs: blue below zero, white at zero, red above; matplotlib's `bwr`.
+#[must_use]
+pub fn diverging() -> &'static Table {
+    &DIVERGING
+}
 
 impl Colormap {
     pub const ALL: [Self; 5] = [
@@ -100,6 +107,13 @@ fn unpacked(bytes: &[u8; 768]) -> Table {
     table
 }
 
+/// Straight lines from blue to white and from white to red.
+fn blue_white_red(level: u8) -> [u8; 3] {
+    let rising = level.saturating_mul(2);
+    let falling = (u8::MAX - level).saturating_mul(2);
+    [rising, rising.min(falling), falling]
+}
+
 /// OpenCV's table, entry by entry, as straight lines.
 fn jet(level: u8) -> [u8; 3] {
     let i = i32::from(level);
@@ -155,6 +169,22 @@ mod tests {
         assert_eq!(Colormap::Inferno.table()[255], [252, 255, 164]);
         assert_eq!(Colormap::Turbo.table()[0], [48, 18, 59]);
         assert_eq!(Colormap::Grey.table()[77], [77, 77, 77]);
+    }
+
+    // As above with matplotlib.colormaps["bwr"], matplotlib 3.11.2
+    #[test]
+    fn the_diverging_table_equals_matplotlib() {
+        for (level, color) in [
+            (0, [0, 0, 255]),
+            (1, [2, 2, 255]),
+            (64, [128, 128, 255]),
+            (127, [254, 254, 255]),
+            (128, [255, 254, 254]),
+            (200, [255, 110, 110]),
+            (255, [255, 0, 0]),
+        ] {
+            assert_eq!(diverging()[level], color, "level {level}");
+        }
     }
 
     #[test]

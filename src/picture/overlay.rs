@@ -1,16 +1,16 @@
 //! Overlay: the colored heatmap blended into the image.
 //!
 //! The heatmap covers the part of the image that the network read. Around it, where a crop cut
-//! something off, the image is shown darker: the network did not see it.
+//! something off, the image is shown darker: the network did not see it. Two classes stand side by
+//! side on one scale.
 
-use image::{Rgb, RgbImage, imageops};
+use image::{Rgb, RgbImage};
 
-use super::{Style, View};
+use super::panels::{arrange, is_row, join, row};
+use super::scale::{Colors, Map, end};
+use super::{Style, View, marks};
 use crate::geometry::{InputGeometry, PixelSize, resample_bilinear};
-use crate::heatmap::{Grid, Heatmap, MapState};
 
-/// Pixels between panels that stand side by side.
-pub const GAP: u32 = 4;
 /// Brightness of what the network did not see.
 const UNSEEN: f32 = 0.4;
 
@@ -27,12 +27,64 @@ pub struct Parts<'a> {
     pub geometry: &'a InputGeometry,
 }
 
-/// A map as it is drawn.
-#[derive(Clone, Copy, Debug)]
-pub struct Map<'a> {
-    pub heatmap: &'a Heatmap,
-    /// Before ReLU and scaling.
-    pub raw: &'a Grid,
+/// One of the pictures that stand side by side.
+#[derive(Clone, Copy)]
+enum Panel<'a> {
+    Image,
+    Heatmap(Map<'a>),
+    Overlay(Map<'a>),
+}
+
+impl<'a> Parts<'a> {
+    fn panels(&self, view: View) -> Vec<Panel<'a>> {
+        let maps = std::iter::once(self.map).chain(self.beside);
+        match (view, self.beside) {
+            (View::Image, _) => vec![Panel::Image],
+            (View::Overlay, _) => maps.map(Panel::Overlay).collect(),
+            (View::Heatmap, _) => maps.map(Panel::Heatmap).collect(),
+            (View::SideBySide, None) => {
+                vec![
+                    Panel::Image,
+                    Panel::Heatmap(self.map),
+                    Panel::Overlay(self.map),
+                ]
+            }
+            (View::SideBySide, Some(beside)) => {
+                vec![
+                    Panel::Image,
+                    Panel::Overlay(self.map),
+                    Panel::Overlay(beside),
+                ]
+            }
+        }
+    }
+
+    /// Size of the picture that loses nothing.
+    #[must_use]
+    pub fn full_size(&self, view: View) -> PixelSize {
+        let panel = panel_size(self.geometry, view);
+        row(panel, count(&self.panels(view)))
+    }
+}
+
+fn count(panels: &[Panel<'_>]) -> u32 {
+    u32::try_from(panels.len()).unwrap_or(1)
+}
+
+/// The input stands for the image where all three pictures are shown.
+fn panel_size(geometry: &InputGeometry, view: View) -> PixelSize {
+    if view == View::SideBySide {
+        geometry.input
+    } else {
+        geometry.image
+    }
+}
+
+/// Whether a picture that was composed has its panels in a row, rather than in a column.
+#[must_use]
+pub fn in_row(picture: &RgbImage, geometry: &InputGeometry, view: View) -> bool {
+    let size = PixelSize::new(picture.width(), picture.height());
+    is_row(size, panel_size(geometry, view))
 }
 
 /// Draws the picture into at most `bounds` pixels; proportions stay.
@@ -40,118 +92,61 @@ pub struct Map<'a> {
 /// # Errors
 /// When the image has no pixels.
 pub fn compose(parts: &Parts<'_>, style: Style, bounds: PixelSize) -> Result<RgbImage, String> {
-    if style.view == View::SideBySide {
-        return side_by_side(parts, style, bounds);
-    }
-    let size =
-        PixelSize::new(parts.geometry.image.width, parts.geometry.image.height).fitted_into(bounds);
-    let image = resample_bilinear(parts.image, size)?;
-    if style.view == View::Image {
-        return Ok(image);
-    }
-    Ok(blend(&image, parts, style))
-}
-
-/// The final map at the input's size, as a grey level for each pixel; `None` where there is no
-/// evidence to show.
-fn levels(heatmap: &Heatmap, input: PixelSize) -> Option<Grid> {
-    (heatmap.state == MapState::Ok)
-        .then(|| heatmap.upsample(input.width as usize, input.height as usize))
-}
-
-/// Blends the heatmap into an image of any size.
-fn blend(image: &RgbImage, parts: &Parts<'_>, style: Style) -> RgbImage {
-    let geometry = parts.geometry;
-    let table = style.colormap.table();
-    let map = levels(parts.map.heatmap, geometry.input);
-    let weight = match style.view {
-        View::Heatmap => 1.0,
-        _ => style.opacity.clamp(0.0, 1.0),
-    };
-    let scale_x = f64::from(geometry.image.width) / f64::from(image.width());
-    let scale_y = f64::from(geometry.image.height) / f64::from(image.height());
-    let (input_width, input_height) = (
-        f64::from(geometry.input.width),
-        f64::from(geometry.input.height),
+    let panels = parts.panels(style.view);
+    let arrangement = arrange(
+        panel_size(parts.geometry, style.view),
+        count(&panels),
+        bounds,
     );
-    RgbImage::from_fn(image.width(), image.height(), |x, y| {
-        let pixel = *image.get_pixel(x, y);
-        let (u, v) = geometry.input_from_image(
-            (f64::from(x) + 0.5) * scale_x,
-            (f64::from(y) + 0.5) * scale_y,
-        );
-        if !(0.0..=input_width).contains(&u) || !(0.0..=input_height).contains(&v) {
-            return Rgb(pixel.0.map(|channel| level(f32::from(channel) * UNSEEN)));
-        }
-        match &map {
-            Some(map) => mix(pixel, table[index(map.sample(u, v))], weight),
-            // Without evidence the heatmap alone is the color of zero; the overlay is the image.
-            None if style.view == View::Heatmap => Rgb(table[0]),
-            None => pixel,
-        }
-    })
-}
-
-/// The input, the heatmap and the overlay, in a row or in a column, whichever shows them larger.
-fn side_by_side(parts: &Parts<'_>, style: Style, bounds: PixelSize) -> Result<RgbImage, String> {
-    let input = parts.geometry.input;
-    let row = input.fitted_into(PixelSize::new(
-        bounds.width.saturating_sub(2 * GAP) / 3,
-        bounds.height,
-    ));
-    let column = input.fitted_into(PixelSize::new(
-        bounds.width,
-        bounds.height.saturating_sub(2 * GAP) / 3,
-    ));
-    let in_row = row.width >= column.width;
-    let panel = if in_row { row } else { column };
-    let whole = InputGeometry {
-        image: input,
-        input,
-        window: crate::geometry::Window {
-            x: 0.0,
-            y: 0.0,
-            width: f64::from(input.width),
-            height: f64::from(input.height),
-        },
-    };
-    let seen = resample_bilinear(parts.seen, panel)?;
-    let own = Parts {
-        geometry: &whole,
-        ..*parts
-    };
-    let heatmap = blend(
-        &seen,
-        &own,
-        Style {
-            view: View::Heatmap,
-            ..style
-        },
-    );
-    let overlay = blend(
-        &seen,
-        &own,
-        Style {
-            view: View::Overlay,
-            ..style
-        },
-    );
-    let (step_x, step_y) = if in_row {
-        (panel.width + GAP, 0)
+    let (image, geometry) = if style.view == View::SideBySide {
+        (parts.seen, parts.geometry.input_alone())
     } else {
-        (0, panel.height + GAP)
+        (parts.image, *parts.geometry)
     };
-    let mut canvas = RgbImage::new(panel.width + 2 * step_x, panel.height + 2 * step_y);
-    for (place, picture) in [&seen, &heatmap, &overlay].into_iter().enumerate() {
-        let place = place as i64;
-        imageops::replace(
-            &mut canvas,
-            picture,
-            place * i64::from(step_x),
-            place * i64::from(step_y),
-        );
-    }
-    Ok(canvas)
+    let geometry = geometry.at_size(arrangement.panel);
+    let image = resample_bilinear(image, arrangement.panel)?;
+    let shared = parts
+        .beside
+        .map(|beside| end(&[parts.map, beside], style))
+        .or(style.scale);
+    let drawn: Vec<RgbImage> = panels
+        .into_iter()
+        .map(|panel| match panel {
+            Panel::Image => image.clone(),
+            Panel::Heatmap(map) => blend(&image, &geometry, map, style, shared, None),
+            Panel::Overlay(map) => {
+                let weight = Some(style.opacity.clamp(0.0, 1.0));
+                blend(&image, &geometry, map, style, shared, weight)
+            }
+        })
+        .collect();
+    Ok(join(&drawn, arrangement))
+}
+
+/// Blends a heatmap into an image; without a weight the heatmap takes its place.
+fn blend(
+    image: &RgbImage,
+    geometry: &InputGeometry,
+    map: Map<'_>,
+    style: Style,
+    shared: Option<f32>,
+    weight: Option<f32>,
+) -> RgbImage {
+    let colors = Colors::new(map, style, shared, geometry.input);
+    let mut picture = RgbImage::from_fn(image.width(), image.height(), |x, y| {
+        let pixel = *image.get_pixel(x, y);
+        let Some((u, v)) = geometry.input_from_pixel(x, y) else {
+            return Rgb(pixel.0.map(|channel| level(f32::from(channel) * UNSEEN)));
+        };
+        match (colors.at(u, v), weight) {
+            (Some(color), weight) => mix(pixel, color, weight.unwrap_or(1.0)),
+            // Without evidence the heatmap alone is the color of zero; the overlay is the image.
+            (None, None) => Rgb(colors.of_zero()),
+            (None, Some(_)) => pixel,
+        }
+    });
+    marks::draw(&mut picture, geometry, map.heatmap, style.marks);
+    picture
 }
 
 fn mix(pixel: Rgb<u8>, color: [u8; 3], weight: f32) -> Rgb<u8> {
@@ -160,15 +155,6 @@ fn mix(pixel: Rgb<u8>, color: [u8; 3], weight: f32) -> Rgb<u8> {
         *channel = level(f32::from(*channel) * (1.0 - weight) + f32::from(heat) * weight);
     }
     mixed
-}
-
-/// The entry of a color table for a value in 0..=1; truncated, as in pytorch-grad-cam.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a float saturates when it is cast"
-)]
-fn index(value: f32) -> usize {
-    usize::from((value * 255.0) as u8)
 }
 
 #[expect(
@@ -183,13 +169,19 @@ fn level(value: f32) -> u8 {
 mod tests {
     use super::*;
     use crate::geometry::Window;
+    use crate::heatmap::{Grid, Heatmap};
+    use crate::picture::Marks;
     use crate::picture::colormap::Colormap;
 
     const STYLE: Style = Style {
         view: View::Overlay,
         opacity: 0.5,
         colormap: Colormap::Jet,
+        signed: false,
+        scale: None,
+        marks: Marks::NONE,
     };
+    const GAP: u32 = 4;
 
     fn hot(corner_x: usize, corner_y: usize) -> Heatmap {
         let mut values = vec![0.0; 16];
@@ -326,5 +318,68 @@ mod tests {
     fn a_line_of_pixels_is_an_image_too() {
         let shown = picture(960, 1, &hot(0, 0), STYLE);
         assert_eq!(shown.dimensions(), (96, 1));
+    }
+
+    /// The picture of a strong map at the left and a map of a quarter of it at the right.
+    fn two_classes(style: Style, bounds: PixelSize) -> RgbImage {
+        let image = RgbImage::from_pixel(64, 64, Rgb([100, 100, 100]));
+        let seen = RgbImage::from_pixel(32, 32, Rgb([100, 100, 100]));
+        let geometry = cropped(64, 64);
+        let raws = [8.0, 2.0].map(|value| Grid::new(1, 1, vec![value]));
+        let heatmaps = raws.each_ref().map(Heatmap::from_raw);
+        let [map, beside] = [0, 1].map(|place| Map {
+            heatmap: &heatmaps[place],
+            raw: &raws[place],
+        });
+        let parts = Parts {
+            image: &image,
+            seen: &seen,
+            map,
+            beside: Some(beside),
+            geometry: &geometry,
+        };
+        let picture = compose(&parts, style, bounds).unwrap();
+        let row = picture.width() > picture.height();
+        assert_eq!(in_row(&picture, &geometry, style.view), row);
+        picture
+    }
+
+    #[test]
+    fn two_classes_stand_side_by_side_on_one_scale() {
+        let style = Style {
+            view: View::Heatmap,
+            ..STYLE
+        };
+        let table = Colormap::Jet.table();
+        let row = two_classes(style, PixelSize::new(200, 60));
+        assert_eq!(row.dimensions(), (60 * 2 + GAP, 60));
+        assert_eq!(row.get_pixel(30, 30).0, table[255]);
+        assert_eq!(row.get_pixel(60 + GAP + 30, 30).0, table[63]);
+        let column = two_classes(style, PixelSize::new(60, 200));
+        assert_eq!(column.dimensions(), (60, 60 * 2 + GAP));
+        assert_eq!(column.get_pixel(30, 60 + GAP + 30).0, table[63]);
+        let fixed = Style {
+            scale: Some(16.0),
+            ..style
+        };
+        let row = two_classes(fixed, PixelSize::new(200, 60));
+        assert_eq!(row.get_pixel(30, 30).0, table[127]);
+        assert_eq!(row.get_pixel(60 + GAP + 30, 30).0, table[31]);
+    }
+
+    #[test]
+    fn three_panels_of_two_classes_are_the_input_and_both_overlays() {
+        let style = Style {
+            view: View::SideBySide,
+            opacity: 1.0,
+            ..STYLE
+        };
+        let table = Colormap::Jet.table();
+        let row = two_classes(style, PixelSize::new(300, 60));
+        let middle = |panel: u32| row.get_pixel(panel * (60 + GAP) + 30, 30).0;
+        assert_eq!(
+            [middle(0), middle(1), middle(2)],
+            [[100; 3], table[255], table[63]]
+        );
     }
 }

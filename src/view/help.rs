@@ -40,12 +40,12 @@ pub(super) fn draw(state: &State, page: usize, frame: &mut Frame<'_>) {
 
 fn lines() -> Vec<Line<'static>> {
     groups()
-        .flat_map(|(group, bindings)| {
+        .flat_map(|(group, rows)| {
             let heading = Line::from(group.bold());
-            let rows = bindings.into_iter().map(|binding| {
+            let rows = rows.into_iter().map(|(keys, help)| {
                 Line::from(vec![
-                    Span::from(format!("  {:<10}", binding.key_names())).cyan(),
-                    Span::from(binding.help),
+                    Span::from(format!("  {keys:<15} ")).cyan(),
+                    Span::from(help),
                 ])
             });
             std::iter::once(heading).chain(rows).collect::<Vec<_>>()

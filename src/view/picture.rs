@@ -4,13 +4,17 @@ use image::{Rgb, RgbImage};
 use ratatui::Frame;
 use ratatui::buffer::CellDiffOption;
 use ratatui::layout::Rect;
-use ratatui::style::Color;
+use ratatui::style::{Color, Stylize};
+use ratatui::text::Line;
 
-use super::sentence;
+use super::{head, sentence};
 use crate::app::state::{ModelState, State};
 use crate::geometry::{CellSize, PixelSize};
 use crate::graphics::halfblocks::{GLYPH, nearest_of_256, rows};
 use crate::graphics::{Protocol, Slot};
+use crate::job::Outcome;
+use crate::picture::View;
+use crate::picture::overlay::in_row;
 
 /// Pixels of a cell that is drawn as two half blocks.
 const HALF_BLOCK_PX: PixelSize = PixelSize::new(1, 2);
@@ -51,12 +55,40 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) -> Option<S
         sentence(frame, area, text);
         return None;
     };
+    headings(frame, area, slot, shown);
     if state.capabilities.protocol == Protocol::HalfBlocks {
         blocks(frame, slot, &shown.picture, state.capabilities.true_color);
         return None;
     }
     cover(frame, slot);
     Some(slot)
+}
+
+/// The labels of two classes above their pictures, where these stand in a row and there is room.
+fn headings(frame: &mut Frame<'_>, area: Rect, slot: Slot, shown: &Outcome) {
+    let Some(beside) = &shown.beside else {
+        return;
+    };
+    let view = shown.style.view;
+    if slot.y == area.y || view == View::Image || !in_row(&shown.picture, &shown.geometry, view) {
+        return;
+    }
+    let (first, panels) = if view == View::SideBySide {
+        (1, 3)
+    } else {
+        (0, 2)
+    };
+    let width = slot.size.columns / panels;
+    for (place, explanation) in (first..).zip([&shown.explanation, beside]) {
+        let label = head(&explanation.target.label, usize::from(width));
+        let heading = Rect {
+            x: slot.x + place * width,
+            y: slot.y - 1,
+            width,
+            height: 1,
+        };
+        frame.render_widget(Line::from(label).bold().centered(), heading);
+    }
 }
 
 /// The cells in the middle of the pane that hold the picture; `None` where it is too large.

@@ -20,12 +20,14 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
         (1_u16..).zip(known.into_iter().flat_map(|predictions| predictions.iter()))
     {
         if row < area.height {
-            let target = match state.target {
-                Target::Rank(rank) => rank == prediction.rank,
-                Target::Class(class) => class == prediction.class,
+            let is = |target| state.is_same(target, Target::Class(prediction.class));
+            let marker = match (is(state.target), state.beside.is_some_and(is)) {
+                (true, _) => "▶ ",
+                (false, true) => "▷ ",
+                (false, false) => "  ",
             };
             frame.render_widget(
-                line(prediction, target, usize::from(area.width)),
+                line(prediction, marker, usize::from(area.width)),
                 Rect {
                     y: area.y + row,
                     height: 1,
@@ -36,13 +38,12 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
-fn line(prediction: &Prediction, target: bool, width: usize) -> Line<'static> {
+fn line(prediction: &Prediction, marker: &str, width: usize) -> Line<'static> {
     const BAR: usize = 6;
     let share = percent(prediction.probability);
     let label_width = width.saturating_sub(2 + 2 + BAR + 1 + 6 + 1);
     let label = head(&prediction.label, label_width);
     let gap = label_width.saturating_sub(label.width());
-    let marker = if target { "▶ " } else { "  " };
     let line = Line::from(vec![
         Span::from(format!(
             "{marker}{} {label}{} ",
@@ -52,7 +53,7 @@ fn line(prediction: &Prediction, target: bool, width: usize) -> Line<'static> {
         Span::from(bar(prediction.probability, BAR)).cyan(),
         Span::from(format!(" {share:>6}")),
     ]);
-    if target { line.bold() } else { line }
+    if marker == "▶ " { line.bold() } else { line }
 }
 
 /// A bar in eighths of a cell.

@@ -6,9 +6,8 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Stylize;
 use ratatui::text::{Line, Span};
-use unicode_width::UnicodeWidthStr;
 
-use super::head;
+use super::{head, hints};
 use crate::app::state::{Mode, ModelState, State};
 use crate::keymap::BINDINGS;
 use crate::text::count;
@@ -22,12 +21,25 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
             Span::from("▏"),
             Span::from(format!(" {}", count(state.queue.len(), "image"))).dim(),
         ])
+    } else if let Some(progress) = progress(state) {
+        let words = [progress, state.message.clone()];
+        let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        Line::from(head(&words.join(" · "), width)).bold()
     } else if state.message.is_empty() {
         Line::from(head(&summary(state), width)).dim()
     } else {
         Line::from(head(&state.message, width)).bold()
     };
     frame.render_widget(line, area);
+}
+
+/// How far a slow explanation is, and how to stop it.
+pub(super) fn progress(state: &State) -> Option<String> {
+    let (done, total) = state.progress?;
+    let method = state.options.method.method().name();
+    Some(format!(
+        "{method} {done} of {total} · Esc or any change stops"
+    ))
 }
 
 fn summary(state: &State) -> String {
@@ -83,39 +95,16 @@ fn summary(state: &State) -> String {
     parts.join(" · ")
 }
 
-/// As many keys as fit, the last two (help and quit) in any case.
 pub(super) fn footer(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let mut spans = Vec::new();
-    let mut hints: Vec<(String, &str)> = match state.mode {
+    let keys: Vec<(String, &str)> = match state.mode {
         Mode::Filter => vec![("Enter".to_owned(), "keep"), ("Esc".to_owned(), "clear")],
         _ => BINDINGS
             .iter()
-            .filter(|binding| !binding.hint.is_empty())
-            .map(|binding| {
-                let key = if binding.hint == "class" {
-                    "1-5".to_owned()
-                } else {
-                    binding
-                        .keys
-                        .first()
-                        .map_or_else(String::new, |key| key.name())
-                };
-                (key, binding.hint)
+            .map(|binding| match binding.hint {
+                "class" => ("1-5".to_owned(), binding.hint),
+                hint => (binding.first_key(), hint),
             })
             .collect(),
     };
-    let width = |hints: &[(String, &str)]| -> usize {
-        let widths = hints
-            .iter()
-            .map(|(key, hint)| key.width() + hint.width() + 3);
-        widths.sum()
-    };
-    while hints.len() > 2 && width(&hints) > usize::from(area.width) {
-        hints.remove(hints.len() - 3);
-    }
-    for (key, hint) in hints {
-        spans.push(Span::from(key).bold());
-        spans.push(Span::from(format!(" {hint}  ")).dim());
-    }
-    frame.render_widget(Line::from(spans), area);
+    hints(frame, area, keys);
 }

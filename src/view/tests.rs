@@ -7,6 +7,7 @@ use super::*;
 use crate::app::event::Event;
 use crate::app::update::tests::Desk;
 use crate::dataset::ImageId;
+use crate::explain::ChannelWeight;
 use crate::geometry::CellSize;
 use crate::graphics::Protocol;
 use crate::heatmap::{Grid, Heatmap};
@@ -196,7 +197,7 @@ fn half_blocks_have_the_pixels_of_the_picture() {
 fn a_graphics_protocol_gets_a_slot_inside_the_picture_pane_or_none() {
     let mut desk = ready(80, 24);
     desk.state.capabilities.protocol = Protocol::Sixel;
-    let pane = panes(desk.state.size, false).unwrap().picture;
+    let pane = desk.state.panes().unwrap().picture;
     let slot = drawn(&desk.state).1.unwrap();
     let area = Rect::new(slot.x, slot.y, slot.size.columns, slot.size.rows);
     assert_eq!(area, area.intersection(pane));
@@ -204,4 +205,180 @@ fn a_graphics_protocol_gets_a_slot_inside_the_picture_pane_or_none() {
     let shown = desk.state.shown.as_mut().unwrap();
     shown.picture = std::sync::Arc::new(image::RgbImage::new(2000, 10));
     assert_eq!(drawn(&desk.state).1, None);
+}
+
+/// What is shown after some keys, in a terminal of this size.
+fn after(script: &str, columns: u16, rows: u16) -> Desk {
+    let mut desk = ready(columns, rows);
+    desk.press(script);
+    desk.answer_all();
+    desk
+}
+
+fn page(script: &str, columns: u16, rows: u16) -> String {
+    text(&after(script, columns, rows).state)
+}
+
+/// The caption without its ends of lines.
+fn caption(state: &State) -> String {
+    let (buffer, _) = drawn(state);
+    let area = state.panes().unwrap().caption;
+    let cells = area.rows().map(|row| {
+        let cells = row.positions().map(|at| buffer[at].symbol());
+        cells.collect::<String>()
+    });
+    let words = cells.collect::<Vec<_>>().join(" ");
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_page_of_classes_in_a_small_a_usual_and_a_wide_terminal() {
+    insta::assert_snapshot!("classes_60x16", page("=c", 60, 16));
+    insta::assert_snapshot!("classes_80x24", page("cbird1", 80, 24));
+    insta::assert_snapshot!("classes_120x40", page("c<Down><Down><Tab>c", 120, 40));
+}
+
+#[test]
+fn the_page_of_layers_in_a_small_a_usual_and_a_wide_terminal() {
+    insta::assert_snapshot!("layers_60x16", page("L<Down>", 60, 16));
+    insta::assert_snapshot!("layers_80x24", page("L<Space><Up><Up><Space>", 80, 24));
+    insta::assert_snapshot!("layers_120x40", page("L4", 120, 40));
+}
+
+#[test]
+fn the_page_of_methods_begins_with_the_default_in_every_terminal() {
+    for (columns, rows) in [(60, 16), (80, 24), (120, 40)] {
+        let page = page("Mep", columns, rows);
+        for words in [
+            "● Grad-CAM",
+            "channels weighted by the mean of their gradients · reads",
+            "Selvaraju et al. 2017",
+            "aug_smooth off · eigen_smooth on · score: probability",
+            "a aug  e eigen  p score",
+        ] {
+            assert!(page.contains(words), "{columns}x{rows}: {words}\n{page}");
+        }
+    }
+}
+
+#[test]
+fn a_layer_without_a_map_is_grey_and_says_why() {
+    let mut desk = ready(60, 16);
+    desk.press("L");
+    let (buffer, _) = drawn(&desk.state);
+    let row = |name: &str| {
+        let text = text(&desk.state);
+        let row = text.lines().position(|line| line.contains(name)).unwrap();
+        &buffer[(5, u16::try_from(row).unwrap())]
+    };
+    assert!(row("conv1").modifier.contains(Modifier::DIM));
+    assert!(!row("layer2").modifier.contains(Modifier::DIM));
+    desk.press("<Home>");
+    assert!(
+        text(&desk.state).contains("conv1 · convolution · 1x512x7x7 · the score does not depend"),
+        "{}",
+        text(&desk.state)
+    );
+    desk.press("<Enter>");
+    assert!(text(&desk.state).contains("conv1: the score does not depend on it"));
+}
+
+#[test]
+fn a_page_without_rows_says_why() {
+    assert!(page("cquetzal", 60, 16).contains("Nothing fits \"quetzal\"."));
+    let mut loading = Desk::loading(&NAMES, CellSize::new(60, 16));
+    loading.press("L");
+    assert!(text(&loading.state).contains("The model is loading."));
+}
+
+#[test]
+fn a_long_caption_ends_with_a_mark_and_begins_with_what_matters_most() {
+    // Everything at once, in the smallest terminal.
+    let page = page(
+        "2=c11<Tab>xMaep<Esc>L<Space><Up><Up><Space><Enter>dtf",
+        60,
+        16,
+    );
+    insta::assert_snapshot!("all_at_once_60x16", page);
+}
+
+#[test]
+fn the_caption_names_all_that_is_not_as_usual() {
+    for (columns, rows) in [(60, 16), (80, 24), (120, 40)] {
+        for (script, words) in [
+            ("x", "counterfactual"),
+            ("Mp<Esc>", "probability"),
+            ("Ma<Esc>", "Grad-CAM, aug_smooth"),
+            ("Me<Esc>", "Grad-CAM, eigen_smooth"),
+            ("[", "layer4.0.conv2"),
+            ("L<Space><Up><Up><Up><Space><Enter>", "mean of "),
+            ("=", "left bird 0"),
+            ("=", "right bird 7"),
+            ("=", "shared, 0 to 0.62"),
+            ("c11<Tab>", "rather than bird 11"),
+            ("c11<Enter>", "bird 11 0.0% (rank 6)"),
+            ("f", "fixed, 0 to 0.62"),
+            ("d", "−0.62 to 0.62"),
+            ("d", "red for, blue against at 50%"),
+            ("xd", "red against, blue for"),
+            ("t", "contour and box at 15%"),
+        ] {
+            let found = caption(&after(script, columns, rows).state);
+            assert!(
+                found.contains(words),
+                "{columns}x{rows} after {script}: {words} in {found}"
+            );
+        }
+    }
+}
+
+#[test]
+fn two_classes_have_headings_and_both_are_marked_in_the_top_five() {
+    let page = page("=", 120, 40);
+    insta::assert_snapshot!("compared_120x40", page);
+}
+
+#[test]
+fn slow_work_says_how_far_it_is_and_how_to_stop_it() {
+    let mut desk = ready(60, 16);
+    desk.press("2");
+    desk.progress(128, 512);
+    assert!(
+        text(&desk.state).contains("Grad-CAM 128 of 512 · Esc or any change stops"),
+        "{}",
+        text(&desk.state)
+    );
+    desk.press("z");
+    desk.answer();
+    desk.progress(1, 2);
+    assert!(caption(&desk.state).contains("Grad-CAM 1 of 2"));
+}
+
+#[test]
+fn channels_and_the_layer_where_numbers_end_are_named() {
+    let mut desk = ready(80, 24);
+    let shown = desk.state.shown.as_mut().unwrap();
+    shown.explanation.channels = vec![
+        ChannelWeight {
+            channel: 371,
+            weight: 0.803,
+        },
+        ChannelWeight {
+            channel: 12,
+            weight: 0.000_5,
+        },
+    ];
+    assert!(
+        caption(&desk.state).contains("channels 371 (0.80), 12 (0.00050)"),
+        "{}",
+        text(&desk.state)
+    );
+    let shown = desk.state.shown.as_mut().unwrap();
+    shown.explanation.heatmap = Heatmap::from_raw(&Grid::new(1, 1, vec![f32::NAN]));
+    shown.explanation.not_finite_from = Some("layer1.0.conv1".to_owned());
+    assert!(
+        caption(&desk.state).contains("not numbers, from layer layer1.0.conv1 on"),
+        "{}",
+        text(&desk.state)
+    );
 }

@@ -17,13 +17,12 @@ use crate::explain::methods::{Unwatched, Watch};
 use crate::explain::options::Options;
 use crate::explain::{ExplainError, Explanation, Prediction, explain, predictions, softmax};
 use crate::geometry::{PixelSize, resample_bilinear};
-use crate::job::{ImageRef, Outcome, Request, Target, Times};
+use crate::job::{ImageRef, Outcome, Request, Target, Times, map_of};
 use crate::model::passes::Passes;
 use crate::model::{ClassIndex, Input, LayerSummary, Model, ModelSummary};
-use crate::picture::View;
 use crate::picture::decode::decode;
 use crate::picture::files::{label_part, output_path, save_png, stem};
-use crate::picture::overlay::{GAP, Map, Parts, compose};
+use crate::picture::overlay::{Parts, compose};
 
 /// How many predictions are shown.
 pub const TOP: usize = 5;
@@ -283,7 +282,7 @@ impl Explain for Studio {
                 .examined
                 .parts(&shown.explanation, shown.beside.as_ref())
         };
-        let picture = compose(&parts, request.style, full_size(&parts, request))?;
+        let picture = compose(&parts, request.style, parts.full_size(request.style.view))?;
         let ending = format!("{}.png", request.style.view.name().replace(' ', "-"));
         let path = output_path(
             folder,
@@ -304,15 +303,11 @@ impl Examined {
         explanation: &'a Explanation,
         beside: Option<&'a Explanation>,
     ) -> Parts<'a> {
-        let map = |one: &'a Explanation| Map {
-            heatmap: &one.heatmap,
-            raw: &one.raw,
-        };
         Parts {
             image: &self.image,
             seen: &self.input.seen,
-            map: map(explanation),
-            beside: beside.map(map),
+            map: map_of(explanation),
+            beside: beside.map(map_of),
             geometry: &self.input.geometry,
         }
     }
@@ -325,15 +320,4 @@ fn at_most(image: RgbImage, bounds: PixelSize) -> Result<RgbImage, String> {
         return Ok(image);
     }
     resample_bilinear(&image, size.fitted_into(bounds))
-}
-
-/// The size of a picture that loses nothing: the image's own, or three inputs in a row.
-fn full_size(parts: &Parts<'_>, request: &Request) -> PixelSize {
-    match request.style.view {
-        View::SideBySide => {
-            let input = parts.geometry.input;
-            PixelSize::new(input.width * 3 + 2 * GAP, input.height)
-        }
-        _ => parts.geometry.image,
-    }
 }

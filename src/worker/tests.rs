@@ -5,7 +5,7 @@ use crate::dataset::ImageId;
 use crate::explain::options::Options;
 use crate::geometry::PixelSize;
 use crate::job::{Generation, Target};
-use crate::picture::{Style, View, colormap::Colormap};
+use crate::picture::Style;
 
 /// The explanation of this image takes many steps, each with a leave of its own.
 const SLOW: ImageId = ImageId(21);
@@ -105,11 +105,7 @@ fn request(id: usize, prepare: &[usize]) -> Request {
         target: Target::Rank(1),
         options: Options::default(),
         beside: None,
-        style: Style {
-            view: View::Overlay,
-            opacity: 0.5,
-            colormap: Colormap::Jet,
-        },
+        style: Style::default(),
         picture_size: PixelSize::new(8, 8),
         prepare: prepare.iter().copied().map(image).collect(),
     }

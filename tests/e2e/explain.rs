@@ -187,6 +187,116 @@ fn classes_are_chosen_by_name_and_by_number() {
     }
 }
 
+/// Columns, rows and the pixels of a picture.
+fn picture(folder: &Path, record: &Value, kind: &str) -> image::RgbImage {
+    let file = record["explanations"][0]["files"][kind].as_str().unwrap();
+    image::open(folder.join(file)).unwrap().to_rgb8()
+}
+
+#[test]
+fn two_classes_stand_side_by_side_on_one_scale_and_the_box_lies_on_the_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = sample("16-mushroom-house.png");
+    let arguments = [&image, "--beside", "next", "--box", "--json"];
+    let record = &records(&explain(folder.path(), &arguments))[0];
+    let explanation = &record["explanations"][0];
+    assert_eq!(explanation["class"], record["predictions"][0]["class"]);
+    assert_eq!(
+        explanation["beside"]["class"],
+        record["predictions"][1]["class"]
+    );
+    let (one, two) = (
+        picture(folder.path(), record, "overlay"),
+        picture(folder.path(), record, "beside"),
+    );
+    assert_eq!(two.height(), one.height());
+    assert!(two.width() > 2 * one.width());
+    let corners: Vec<u32> = explanation["box"]["image"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|n| u32::try_from(n.as_u64().unwrap()).unwrap())
+        .collect();
+    let [left, top, right, bottom] = corners[..] else {
+        panic!("{corners:?}")
+    };
+    for (x, y) in [(left, top), (right - 1, top), (left, bottom - 1)] {
+        assert_eq!(one.get_pixel(x, y).0, [255; 3], "the box at {x}, {y}");
+    }
+}
+
+#[test]
+fn how_the_classes_are_explained_is_in_the_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = sample("01-butterfly.png");
+    let arguments = [
+        &image,
+        "--class",
+        "butterfly",
+        "--versus",
+        "umbrella",
+        "--counterfactual",
+        "--score",
+        "probability",
+        "--eigen-smooth",
+        "--signed",
+        "--scale",
+        "0.5",
+        "--json",
+    ];
+    let record = &records(&explain(folder.path(), &arguments))[0];
+    let options = &record["options"];
+    assert_eq!(options["method"], "grad-cam");
+    assert_eq!(options["score"], "probability");
+    assert_eq!(options["versus"]["label"], "umbrella");
+    assert_eq!(options["counterfactual"], true);
+    assert_eq!(options["eigen_smooth"], true);
+    assert_eq!(options["aug_smooth"], false);
+    assert_eq!(options["layers"].as_array().unwrap().len(), 1);
+    // In words for people.
+    let said = text(&explain(folder.path(), &arguments[..arguments.len() - 1]).stdout);
+    for words in [
+        "rather than umbrella",
+        "counterfactual",
+        "of the softmax probability",
+        "eigen_smooth",
+    ] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
+}
+
+#[test]
+fn a_scale_that_is_fixed_makes_the_same_number_the_same_color_on_every_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = sample("01-butterfly.png");
+    let brightest = |scale: &str| {
+        let arguments = [&image, "--colormap", "grey", "--scale", scale, "--json"];
+        let record = &records(&explain(folder.path(), &arguments))[0];
+        let peak = record["explanations"][0]["peak"].as_f64().unwrap();
+        let heatmap = picture(folder.path(), record, "heatmap");
+        (
+            peak,
+            heatmap.pixels().map(|pixel| pixel.0[0]).max().unwrap(),
+        )
+    };
+    let (peak, own) = brightest("own");
+    assert_eq!(own, 255);
+    let (_, half) = brightest(&(peak * 2.0).to_string());
+    // Upsampling may leave the peak between two pixels.
+    assert!((110..=127).contains(&half), "{half}");
+}
+
+#[test]
+fn the_methods_are_listed() {
+    let output = Command::new(env!("CARGO_BIN_EXE_gradcam"))
+        .args(["methods", "--json"])
+        .output()
+        .unwrap();
+    let first = text(&output.stdout);
+    let first: Value = serde_json::from_str(first.lines().next().unwrap()).unwrap();
+    assert_eq!(first["key"], "grad-cam");
+}
+
 #[test]
 fn a_state_dict_of_the_users_own_is_explained_and_what_was_guessed_is_said() {
     let folder = tempfile::tempdir().unwrap();

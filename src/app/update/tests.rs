@@ -1,17 +1,23 @@
+mod explanation;
+mod pages;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image::RgbImage;
 
 use super::*;
+use crate::app::layout::page_areas;
 use crate::dataset::ImageEntry;
+use crate::explain::methods::MethodId;
 use crate::explain::options::Options;
+use crate::explain::target::Measure;
 use crate::explain::{Explanation, Prediction};
 use crate::geometry::{InputGeometry, PixelSize, Window};
 use crate::graphics::{Capabilities, Protocol};
 use crate::heatmap::{Grid, Heatmap};
 use crate::job::Times;
-use crate::model::{ClassIndex, ModelSummary};
+use crate::model::{ClassIndex, LayerSummary, ModelSummary};
 use crate::picture::colormap::Colormap;
 use crate::picture::{Style, View};
 use crate::tests::random::Random;
@@ -36,6 +42,9 @@ fn keys(script: &str) -> Vec<KeyEvent> {
             "Up" => (KeyCode::Up, KeyModifiers::NONE),
             "PageDown" => (KeyCode::PageDown, KeyModifiers::NONE),
             "PageUp" => (KeyCode::PageUp, KeyModifiers::NONE),
+            "Home" => (KeyCode::Home, KeyModifiers::NONE),
+            "End" => (KeyCode::End, KeyModifiers::NONE),
+            "Space" => (KeyCode::Char(' '), KeyModifiers::NONE),
             other => match other.strip_prefix("C-") {
                 Some(letter) => (
                     KeyCode::Char(letter.chars().next().unwrap()),
@@ -69,11 +78,7 @@ impl Desk {
             path: Arc::from(Path::new(name)),
             name: Arc::from(*name),
         });
-        let style = Style {
-            view: View::Overlay,
-            opacity: 0.5,
-            colormap: Colormap::Jet,
-        };
+        let style = Style::default();
         let capabilities = Capabilities {
             protocol: Protocol::HalfBlocks,
             cell_px: PixelSize::new(9, 18),
@@ -105,6 +110,7 @@ impl Desk {
         let labels = (0..12).map(|class| format!("bird {class}")).collect();
         desk.event(Event::Reply(Reply::Ready(summary(), labels)));
         desk.answer_all();
+        desk.event(Event::Reply(Reply::Layers(layers())));
         desk.log.clear();
         desk
     }
@@ -112,12 +118,7 @@ impl Desk {
     pub(crate) fn event(&mut self, event: Event) {
         for effect in update(&mut self.state, event) {
             self.log.push(match &effect {
-                Effect::Send(Job::Show(request)) => {
-                    let Target::Rank(rank) = request.target else {
-                        panic!("a class")
-                    };
-                    format!("show {} class {rank}", request.image.path.display())
-                }
+                Effect::Send(Job::Show(request)) => told(request),
                 Effect::Send(Job::Save { request, folder }) => {
                     format!(
                         "save {} in {}",
@@ -144,7 +145,7 @@ impl Desk {
     }
 
     /// Answers the oldest open request.
-    fn answer(&mut self) {
+    pub(crate) fn answer(&mut self) {
         let request = self.open.remove(0);
         let image = request.image.id;
         let predictions = predictions(image);
@@ -157,6 +158,22 @@ impl Desk {
         }));
     }
 
+    /// The oldest open request is so far.
+    pub(crate) fn progress(&mut self, done: usize, total: usize) {
+        let generation = self.open[0].generation;
+        self.event(Event::Reply(Reply::Progress {
+            generation,
+            done,
+            total,
+        }));
+    }
+
+    /// The oldest open request is left, as it was told.
+    fn stop(&mut self) {
+        let generation = self.open.remove(0).generation;
+        self.event(Event::Reply(Reply::Stopped { generation }));
+    }
+
     pub(crate) fn answer_all(&mut self) {
         while !self.open.is_empty() {
             self.answer();
@@ -166,6 +183,43 @@ impl Desk {
     fn selected(&self) -> &str {
         self.state.current().map_or("none", |image| &image.name)
     }
+}
+
+/// A request in a few words: the image, the target, and all that is not as usual.
+fn told(request: &Request) -> String {
+    let name = |target| match target {
+        Target::Rank(rank) => format!("class {rank}"),
+        Target::Class(class) => format!("bird {}", class.0),
+    };
+    let Options {
+        method,
+        layers,
+        fusion,
+        measure,
+        versus,
+        counterfactual,
+        aug_smooth,
+        eigen_smooth,
+    } = &request.options;
+    let beside = request
+        .beside
+        .map(|beside| format!("beside {}", name(beside)));
+    let versus = versus.map(|versus| format!("versus bird {}", versus.0));
+    let said = |said: bool, words: &str| said.then(|| words.to_owned());
+    let words = [
+        Some(name(request.target)),
+        beside,
+        versus,
+        said(*counterfactual, "counterfactual"),
+        said(*method != MethodId::default(), method.method().key()),
+        said(!layers.is_empty(), &format!("at {}", layers.join("+"))),
+        said(layers.len() > 1, fusion.name()),
+        said(*measure != Measure::Logit, measure.name()),
+        said(*aug_smooth, "aug_smooth"),
+        said(*eigen_smooth, "eigen_smooth"),
+    ];
+    let words: Vec<String> = words.into_iter().flatten().collect();
+    format!("show {} {}", request.image.path.display(), words.join(" "))
 }
 
 pub(crate) fn summary() -> ModelSummary {
@@ -183,35 +237,77 @@ pub(crate) fn summary() -> ModelSummary {
     }
 }
 
-/// Twelve classes in an order that the image decides.
-fn predictions(image: ImageId) -> Arc<[Prediction]> {
+/// The class of a rank, of twelve classes in an order that the image decides.
+fn ranked(image: ImageId, rank: usize) -> Prediction {
     let shares = [0.62, 0.31, 0.04, 0.02, 0.01];
-    let one = |(rank, probability): (usize, f32)| Prediction {
+    let probability: f32 = shares.get(rank - 1).copied().unwrap_or(0.0);
+    let class = (image.0 * 5 + rank * 7) % 12;
+    Prediction {
         rank,
-        class: ClassIndex((image.0 * 5 + rank * 7) % 12),
-        label: format!("bird {}", (image.0 * 5 + rank * 7) % 12),
+        class: ClassIndex(class),
+        label: format!("bird {class}"),
         logit: probability.ln(),
         probability,
+    }
+}
+
+fn predictions(image: ImageId) -> Arc<[Prediction]> {
+    (1..=5).map(|rank| ranked(image, rank)).collect()
+}
+
+/// All layers of the model; the first and the last have no map.
+pub(crate) fn layers() -> Arc<[LayerSummary]> {
+    let names = [
+        "conv1",
+        "layer1",
+        "layer2",
+        "layer3",
+        "layer4.0.conv2",
+        "layer4",
+        "fc",
+    ];
+    let layer = |name: &&str| LayerSummary {
+        name: (*name).to_owned(),
+        operation: "convolution".to_owned(),
+        shape: vec![1, 512, 7, 7],
+        is_default: *name == "layer4",
+        why_not: match *name {
+            "conv1" => Some("the score does not depend on it"),
+            "fc" => Some("no positions to show"),
+            _ => None,
+        },
     };
-    (1..).zip(shares).map(one).collect()
+    names.iter().map(layer).collect()
 }
 
 /// A picture of plain gray, and a map with its peak in a corner.
 pub(crate) fn outcome(request: &Request) -> Outcome {
-    let Target::Rank(rank) = request.target else {
-        panic!("a class")
+    let image = request.image.id;
+    let prediction = |target| match target {
+        Target::Rank(rank) => ranked(image, rank),
+        Target::Class(class) => (1..=12)
+            .map(|rank| ranked(image, rank))
+            .find(|prediction| prediction.class == class)
+            .unwrap(),
     };
-    let predictions = predictions(request.image.id);
-    let raw = Grid::new(2, 2, vec![0.0, 0.0, 0.0, 1.0]);
-    let explanation = Explanation {
-        target: predictions[rank - 1].clone(),
-        versus: None,
-        layers: vec!["layer4".to_owned()],
-        options: request.options.clone(),
-        heatmap: Heatmap::from_raw(&raw),
-        raw,
-        channels: Vec::new(),
-        not_finite_from: None,
+    let options = &request.options;
+    let explanation = |target| {
+        let target = prediction(target);
+        let raw = Grid::new(2, 2, vec![0.0, 0.0, -0.5, target.probability]);
+        Explanation {
+            target,
+            versus: options.versus.map(Target::Class).map(prediction),
+            layers: if options.layers.is_empty() {
+                vec!["layer4".to_owned()]
+            } else {
+                options.layers.clone()
+            },
+            options: options.clone(),
+            heatmap: Heatmap::from_raw(&raw),
+            raw,
+            channels: Vec::new(),
+            not_finite_from: None,
+        }
     };
     let size = PixelSize::new(224, 224);
     let window = Window {
@@ -220,24 +316,25 @@ pub(crate) fn outcome(request: &Request) -> Outcome {
         width: 224.0,
         height: 224.0,
     };
-    let picture = PixelSize::new(8, 8);
+    let mut probabilities = vec![0.0; 12];
+    for rank in 1..=12 {
+        let prediction = ranked(image, rank);
+        probabilities[prediction.class.0] = prediction.probability;
+    }
+    let width = if request.beside.is_some() { 20 } else { 8 };
     Outcome {
-        image: request.image.id,
-        predictions,
-        probabilities: Arc::from([1.0 / 12.0; 12]),
-        explanation,
-        beside: None,
+        image,
+        predictions: predictions(image),
+        probabilities: probabilities.into(),
+        explanation: explanation(request.target),
+        beside: request.beside.map(explanation),
         geometry: InputGeometry {
             image: size,
             input: size,
             window,
         },
         style: request.style,
-        picture: Arc::new(RgbImage::from_pixel(
-            picture.width,
-            picture.height,
-            image::Rgb([90; 3]),
-        )),
+        picture: Arc::new(RgbImage::from_pixel(width, 8, image::Rgb([90; 3]))),
         times: Times::default(),
     }
 }
@@ -357,55 +454,19 @@ fn a_picture_that_is_no_longer_wanted_is_not_shown() {
 #[test]
 fn drawing_keys_change_the_style_of_the_wanted_picture() {
     let mut desk = Desk::ready(&NAMES, SIZE);
+    let style = |view, opacity, colormap| Style {
+        view,
+        opacity,
+        colormap,
+        ..Style::default()
+    };
     for (script, style) in [
-        (
-            "v",
-            Style {
-                view: View::Image,
-                opacity: 0.5,
-                colormap: Colormap::Jet,
-            },
-        ),
-        (
-            "v",
-            Style {
-                view: View::Heatmap,
-                opacity: 0.5,
-                colormap: Colormap::Jet,
-            },
-        ),
-        (
-            "v",
-            Style {
-                view: View::SideBySide,
-                opacity: 0.5,
-                colormap: Colormap::Jet,
-            },
-        ),
-        (
-            "v++",
-            Style {
-                view: View::Overlay,
-                opacity: 0.7,
-                colormap: Colormap::Jet,
-            },
-        ),
-        (
-            "-m",
-            Style {
-                view: View::Overlay,
-                opacity: 0.6,
-                colormap: Colormap::Turbo,
-            },
-        ),
-        (
-            "------------",
-            Style {
-                view: View::Overlay,
-                opacity: 0.0,
-                colormap: Colormap::Turbo,
-            },
-        ),
+        ("v", style(View::Image, 0.5, Colormap::Jet)),
+        ("v", style(View::Heatmap, 0.5, Colormap::Jet)),
+        ("v", style(View::SideBySide, 0.5, Colormap::Jet)),
+        ("v++", style(View::Overlay, 0.7, Colormap::Jet)),
+        ("-m", style(View::Overlay, 0.6, Colormap::Turbo)),
+        ("------------", style(View::Overlay, 0.0, Colormap::Turbo)),
     ] {
         desk.press(script);
         desk.answer_all();
@@ -480,7 +541,7 @@ fn the_mouse_selects_images_and_classes() {
             modifiers: KeyModifiers::NONE,
         }))
     };
-    let panes = panes(SIZE, false).unwrap();
+    let panes = desk.state.panes().unwrap();
     desk.event(mouse(
         MouseEventKind::Down(MouseButton::Left),
         3,
@@ -560,7 +621,7 @@ fn hold(desk: &Desk) {
         state.asked.in_flight
     );
     assert!(state.selected < state.queue.len().max(1));
-    if let Some(panes) = panes(state.size, false) {
+    if let Some(panes) = panes(state.size, false, false) {
         let rows = state.scroll..state.scroll + list_rows(panes.list);
         assert!(
             state.queue.is_empty() || rows.contains(&state.selected),
@@ -569,27 +630,45 @@ fn hold(desk: &Desk) {
     }
     assert!((0.0..=1.0).contains(&state.style.opacity));
     if !state.is_waiting()
+        && state.failure.is_none()
         && let Some(current) = state.current()
     {
         let shown = state
             .shown
             .as_ref()
             .expect("nothing is shown and nothing is on its way");
-        let Target::Rank(rank) = state.target else {
-            panic!("a class")
-        };
         assert_eq!(shown.image, current.id, "another image is shown");
         assert_eq!(shown.style, state.style, "another style is shown");
-        assert_eq!(
-            shown.explanation.target.rank, rank,
-            "another class is shown"
+        let wanted = [Some(state.target), state.beside];
+        let found = [Some(&shown.explanation), shown.beside.as_ref()];
+        for (wanted, found) in wanted.into_iter().zip(found) {
+            let wanted = wanted.map(|target| state.class_of(target).unwrap());
+            let found = found.map(|explanation| explanation.target.class);
+            assert_eq!(found, wanted, "another class is shown");
+        }
+        assert_eq!(shown.explanation.options, state.wanted_options());
+        assert_ne!(state.class_of(state.target), state.options.versus);
+        if let Some(beside) = state.beside {
+            assert!(
+                !state.is_same(state.target, beside),
+                "a class beside itself"
+            );
+        }
+    }
+    if let Mode::Pick(picker) = &state.mode {
+        let rows = page_areas(state.size).map_or(1, |areas| usize::from(areas.rows.height));
+        assert!(picker.selected < picker.items.len().max(1));
+        assert!(
+            picker.items.is_empty()
+                || (picker.scroll..picker.scroll + rows).contains(&picker.selected),
+            "the selected row is off the screen"
         );
     }
 }
 
 #[test]
 fn whatever_is_pressed_the_shown_picture_is_the_wanted_one_in_the_end() {
-    const KEYS: [&str; 30] = [
+    const KEYS: [&str; 50] = [
         "j",
         "k",
         "g",
@@ -620,6 +699,26 @@ fn whatever_is_pressed_the_shown_picture_is_the_wanted_one_in_the_end() {
         "?",
         "s",
         "y",
+        "[",
+        "]",
+        "L",
+        "M",
+        "c",
+        "=",
+        "x",
+        "t",
+        "d",
+        "f",
+        "a",
+        "e",
+        "p",
+        "b",
+        "7",
+        "<Space>",
+        "<Space>",
+        "<Tab>",
+        "<Down>",
+        "<End>",
     ];
     let names: Vec<String> = (0..40)
         .map(|n| format!("{}{n}.png", if n % 3 == 0 { "owl" } else { "wren" }))
@@ -631,7 +730,12 @@ fn whatever_is_pressed_the_shown_picture_is_the_wanted_one_in_the_end() {
         for _ in 0..300 {
             match random.below(10) {
                 0..7 => desk.press(KEYS[random.below(KEYS.len())]),
-                7 | 8 if !desk.open.is_empty() => desk.answer(),
+                7 if !desk.open.is_empty() => desk.answer(),
+                8 if !desk.open.is_empty() => match random.below(3) {
+                    0 => desk.progress(1, 2),
+                    1 if desk.state.asked.stopping => desk.stop(),
+                    _ => desk.answer(),
+                },
                 9 => {
                     let size = CellSize::new(
                         50 + u16::try_from(random.below(120)).unwrap(),

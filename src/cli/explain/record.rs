@@ -1,0 +1,225 @@
+//! The lines of `--json`; `tests/schema/explain.schema.json` describes them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Explained, Finding, Session};
+use crate::explain::options::Fusion;
+use crate::explain::target::Measure;
+use crate::explain::{ChannelWeight, Explanation, Prediction};
+use crate::geometry::InputGeometry;
+use crate::heatmap::{MapState, THRESHOLD, box_above};
+use crate::model::ModelSummary;
+use crate::model::recipe::Recipe;
+
+/// An image that was explained.
+#[derive(Debug, Serialize)]
+pub(super) struct Record<'a> {
+    image: String,
+    model: ModelRecord<'a>,
+    recipe: RecipeRecord<'a>,
+    device: &'a str,
+    options: OptionsRecord<'a>,
+    predictions: &'a [Prediction],
+    explanations: Vec<ExplanationRecord<'a>>,
+    milliseconds: Milliseconds,
+}
+
+/// An image that was not.
+#[derive(Debug, Serialize)]
+pub(super) struct Failure<'a> {
+    pub(super) image: String,
+    pub(super) error: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct ModelRecord<'a> {
+    name: &'a str,
+    family: &'a str,
+    classes: usize,
+    fingerprint: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct RecipeRecord<'a> {
+    text: &'a str,
+    #[serde(flatten)]
+    fields: &'a Recipe,
+}
+
+/// How all classes of the image were explained.
+#[derive(Debug, Serialize)]
+struct OptionsRecord<'a> {
+    /// As on the command line.
+    method: &'static str,
+    /// As people call it.
+    method_name: &'static str,
+    /// Empty where the method reads no layer.
+    layers: &'a [String],
+    fusion: Fusion,
+    score: Measure,
+    /// The class whose score was subtracted.
+    versus: Option<&'a Prediction>,
+    counterfactual: bool,
+    aug_smooth: bool,
+    eigen_smooth: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct ExplanationRecord<'a> {
+    #[serde(flatten)]
+    map: MapRecord<'a>,
+    /// The class that is drawn beside this one.
+    beside: Option<MapRecord<'a>>,
+    /// What was written: "heatmap", "overlay", "beside", and with `--raw` "map" and "raw".
+    files: BTreeMap<&'static str, String>,
+}
+
+#[derive(Debug, Serialize)]
+struct MapRecord<'a> {
+    #[serde(flatten)]
+    class: &'a Prediction,
+    state: MapState,
+    /// `null` where the map is not a number.
+    peak: f32,
+    /// Height and width of the map before scaling.
+    grid: [usize; 2],
+    /// Around the largest part above the threshold.
+    #[serde(rename = "box")]
+    bounding_box: Option<BoxRecord>,
+    channels: &'a [ChannelWeight],
+    /// The first layer with values that are not finite.
+    not_finite_from: Option<&'a str>,
+}
+
+/// Left, top, right, bottom, the last two exclusive.
+#[derive(Debug, Serialize)]
+struct BoxRecord {
+    input: [usize; 4],
+    image: [u32; 4],
+}
+
+#[derive(Debug, Serialize)]
+struct Milliseconds {
+    decode: f64,
+    prepare: f64,
+    forward: f64,
+    explain: f64,
+    write: f64,
+}
+
+/// The line of an image.
+pub(super) fn record<'a>(
+    session: &'a Session<'_>,
+    image: &Path,
+    explained: &'a Explained,
+) -> Record<'a> {
+    let ModelSummary {
+        name,
+        family,
+        classes,
+        fingerprint,
+        recipe,
+        device,
+        ..
+    } = session.model.summary();
+    let times = explained.examined.times;
+    let milliseconds = |duration: Duration| (duration.as_secs_f64() * 1e5).round() / 100.0;
+    let geometry = &explained.examined.input.geometry;
+    let findings = explained.explanations.iter();
+    Record {
+        image: image.to_string_lossy().into_owned(),
+        model: ModelRecord {
+            name,
+            family,
+            classes: *classes,
+            fingerprint,
+        },
+        recipe: RecipeRecord {
+            text: recipe,
+            fields: session.model.recipe(),
+        },
+        device,
+        options: options_record(session, explained),
+        predictions: &explained.predictions,
+        explanations: findings
+            .map(|finding| explanation_record(finding, geometry))
+            .collect(),
+        milliseconds: Milliseconds {
+            decode: milliseconds(times.decode),
+            prepare: milliseconds(times.prepare),
+            forward: milliseconds(times.forward),
+            explain: milliseconds(explained.explain),
+            write: milliseconds(explained.write),
+        },
+    }
+}
+
+fn options_record<'a>(session: &'a Session<'_>, explained: &'a Explained) -> OptionsRecord<'a> {
+    let options = &session.options;
+    let first = explained.explanations.first();
+    let first = first.map(|finding| &finding.explanation);
+    OptionsRecord {
+        method: options.method.method().key(),
+        method_name: options.method.method().name(),
+        layers: first.map_or(&[], |explanation| &explanation.layers),
+        fusion: options.fusion,
+        score: options.measure,
+        versus: first.and_then(|explanation| explanation.versus.as_ref()),
+        counterfactual: options.counterfactual,
+        aug_smooth: options.aug_smooth,
+        eigen_smooth: options.eigen_smooth,
+    }
+}
+
+fn explanation_record<'a>(finding: &'a Finding, geometry: &InputGeometry) -> ExplanationRecord<'a> {
+    let beside = finding.beside.as_ref();
+    ExplanationRecord {
+        map: map_record(&finding.explanation, geometry),
+        beside: beside.map(|beside| map_record(beside, geometry)),
+        files: finding
+            .files
+            .iter()
+            .map(|(kind, path)| (*kind, path.to_string_lossy().into_owned()))
+            .collect(),
+    }
+}
+
+fn map_record<'a>(explanation: &'a Explanation, geometry: &InputGeometry) -> MapRecord<'a> {
+    let heatmap = &explanation.heatmap;
+    let input = geometry.input;
+    let map = heatmap.upsample(input.width as usize, input.height as usize);
+    MapRecord {
+        class: &explanation.target,
+        state: heatmap.state,
+        peak: heatmap.peak,
+        grid: [explanation.raw.height, explanation.raw.width],
+        bounding_box: box_above(&map, THRESHOLD).map(|input| BoxRecord {
+            input,
+            image: on_image(input, geometry),
+        }),
+        channels: &explanation.channels,
+        not_finite_from: explanation.not_finite_from.as_deref(),
+    }
+}
+
+/// The pixels of the image that a box of the input touches.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "clamped to the image, a u32"
+)]
+fn on_image([left, top, right, bottom]: [usize; 4], geometry: &InputGeometry) -> [u32; 4] {
+    let (left, top) = geometry.image_from_input(left as f64, top as f64);
+    let (right, bottom) = geometry.image_from_input(right as f64, bottom as f64);
+    let (width, height) = (geometry.image.width, geometry.image.height);
+    let within = |value: f64, length: u32| value.clamp(0.0, f64::from(length)) as u32;
+    [
+        within(left.floor(), width),
+        within(top.floor(), height),
+        within(right.ceil(), width),
+        within(bottom.ceil(), height),
+    ]
+}
