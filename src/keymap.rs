@@ -21,6 +21,7 @@ pub enum Command {
     TargetRank(u8),
     NextTarget,
     PreviousTarget,
+    TrueClass,
     /// A page to choose from.
     Open(Page),
     Compare,
@@ -278,6 +279,13 @@ pub const BINDINGS: &[Binding] = &[
         &[key(KeyCode::BackTab)],
         Command::PreviousTarget,
         "previous class",
+        "",
+        CLASS,
+    ),
+    bind(
+        &[letter('T')],
+        Command::TrueClass,
+        "the true class, where it is known",
         "",
         CLASS,
     ),

@@ -140,6 +140,7 @@ fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::TargetRank(rank) => target_rank(state, usize::from(rank)),
         Command::NextTarget => turn_target(state, 1),
         Command::PreviousTarget => turn_target(state, -1),
+        Command::TrueClass => explanation::true_class(state),
         Command::Open(page) => return pages::open(state, page),
         Command::Compare => explanation::compare(state),
         Command::PreviousLayer => explanation::turn_layer(state, -1),

@@ -4,7 +4,7 @@
 //! something off, the image is shown darker: the network did not see it. Two classes stand side by
 //! side on one scale.
 
-use image::{Rgb, RgbImage};
+use image::{Pixel, Rgb, RgbImage};
 
 use super::panels::{arrange, is_row, join, row};
 use super::scale::{Colors, Map, end};
@@ -138,8 +138,10 @@ fn blend(
         let Some((u, v)) = geometry.input_from_pixel(x, y) else {
             return Rgb(pixel.0.map(|channel| level(f32::from(channel) * UNSEEN)));
         };
+        // Red and blue of the image are not taken for the map's.
+        let under = if style.signed { gray(pixel) } else { pixel };
         match (colors.at(u, v), weight) {
-            (Some(color), weight) => mix(pixel, color, weight.unwrap_or(1.0)),
+            (Some(color), weight) => mix(under, color, weight.unwrap_or(1.0)),
             // Without evidence the heatmap alone is the color of zero; the overlay is the image.
             (None, None) => Rgb(colors.of_zero()),
             (None, Some(_)) => pixel,
@@ -147,6 +149,11 @@ fn blend(
     });
     marks::draw(&mut picture, geometry, map.heatmap, style.marks);
     picture
+}
+
+fn gray(pixel: Rgb<u8>) -> Rgb<u8> {
+    let [luma] = pixel.to_luma().0;
+    Rgb([luma; 3])
 }
 
 fn mix(pixel: Rgb<u8>, color: [u8; 3], weight: f32) -> Rgb<u8> {
@@ -181,7 +188,6 @@ mod tests {
         scale: None,
         marks: Marks::NONE,
     };
-    const GAP: u32 = 4;
 
     fn hot(corner_x: usize, corner_y: usize) -> Heatmap {
         let mut values = vec![0.0; 16];
@@ -306,12 +312,12 @@ mod tests {
             geometry: &geometry,
         };
         let row = compose(&parts, style, PixelSize::new(300, 90)).unwrap();
-        assert_eq!(row.dimensions(), (90 * 3 + 2 * GAP, 90));
+        assert_eq!(row.dimensions(), (90 * 3 + 2, 90));
         assert_eq!(row.get_pixel(45, 45).0, [100, 100, 100]);
-        assert_eq!(row.get_pixel(91, 45).0, [0, 0, 0]);
-        assert_eq!(row.get_pixel(90 + GAP + 80, 80).0, Colormap::Jet.table()[0]);
+        assert_eq!(row.get_pixel(90, 45).0, [0, 0, 0]);
+        assert_eq!(row.get_pixel(90 + 1 + 80, 80).0, Colormap::Jet.table()[0]);
         let column = compose(&parts, style, PixelSize::new(50, 300)).unwrap();
-        assert_eq!(column.dimensions(), (50, 50 * 3 + 2 * GAP));
+        assert_eq!(column.dimensions(), (50, 50 * 3 + 2 * 4));
     }
 
     #[test]
@@ -352,19 +358,19 @@ mod tests {
         };
         let table = Colormap::Jet.table();
         let row = two_classes(style, PixelSize::new(200, 60));
-        assert_eq!(row.dimensions(), (60 * 2 + GAP, 60));
+        assert_eq!(row.dimensions(), (60 * 2 + 1, 60));
         assert_eq!(row.get_pixel(30, 30).0, table[255]);
-        assert_eq!(row.get_pixel(60 + GAP + 30, 30).0, table[63]);
+        assert_eq!(row.get_pixel(60 + 1 + 30, 30).0, table[63]);
         let column = two_classes(style, PixelSize::new(60, 200));
-        assert_eq!(column.dimensions(), (60, 60 * 2 + GAP));
-        assert_eq!(column.get_pixel(30, 60 + GAP + 30).0, table[63]);
+        assert_eq!(column.dimensions(), (60, 60 * 2 + 3));
+        assert_eq!(column.get_pixel(30, 60 + 3 + 30).0, table[63]);
         let fixed = Style {
             scale: Some(16.0),
             ..style
         };
         let row = two_classes(fixed, PixelSize::new(200, 60));
         assert_eq!(row.get_pixel(30, 30).0, table[127]);
-        assert_eq!(row.get_pixel(60 + GAP + 30, 30).0, table[31]);
+        assert_eq!(row.get_pixel(60 + 1 + 30, 30).0, table[31]);
     }
 
     #[test]
@@ -376,10 +382,67 @@ mod tests {
         };
         let table = Colormap::Jet.table();
         let row = two_classes(style, PixelSize::new(300, 60));
-        let middle = |panel: u32| row.get_pixel(panel * (60 + GAP) + 30, 30).0;
+        let middle = |panel: u32| row.get_pixel(panel * (60 + 1) + 30, 30).0;
         assert_eq!(
             [middle(0), middle(1), middle(2)],
             [[100; 3], table[255], table[63]]
         );
+    }
+
+    #[test]
+    fn colors_of_the_image_are_not_taken_for_those_of_a_map_of_both_signs() {
+        let blue = RgbImage::from_pixel(64, 64, Rgb([0, 0, 255]));
+        let geometry = cropped(64, 64);
+        let raw = Grid::new(2, 1, vec![0.0, 1.0]);
+        let heatmap = Heatmap::from_raw(&raw);
+        let parts = Parts {
+            image: &blue,
+            seen: &blue,
+            map: Map {
+                heatmap: &heatmap,
+                raw: &raw,
+            },
+            beside: None,
+            geometry: &geometry,
+        };
+        let style = Style {
+            signed: true,
+            ..STYLE
+        };
+        let picture = compose(&parts, style, PixelSize::new(64, 64)).unwrap();
+        let [red, green, blue] = picture.get_pixel(0, 32).0;
+        assert_eq!(red, green);
+        assert!(blue.abs_diff(green) <= 1, "{red} {green} {blue}");
+        let [red, _, blue] = picture.get_pixel(63, 32).0;
+        assert!(red > blue + 100, "{red} {blue}");
+    }
+
+    #[test]
+    fn a_picture_at_its_full_size_has_every_pixel_of_the_image() {
+        for (width, height) in [(400, 37), (37, 400), (300, 300)] {
+            let image = RgbImage::from_fn(width, height, |x, y| {
+                Rgb([x.to_le_bytes()[0], y.to_le_bytes()[0], 7])
+            });
+            let geometry = cropped(width, height);
+            let empty = Heatmap::from_raw(&Grid::new(1, 1, vec![-1.0]));
+            let map = Map {
+                heatmap: &empty,
+                raw: &empty.grid,
+            };
+            let parts = Parts {
+                image: &image,
+                seen: &image,
+                map,
+                beside: Some(map),
+                geometry: &geometry,
+            };
+            let size = parts.full_size(View::Overlay);
+            let picture = compose(&parts, STYLE, size).unwrap();
+            assert_eq!(picture.dimensions(), (size.width, size.height));
+            let middle = (width / 2, height / 2);
+            let at = |x| picture.get_pixel(x, middle.1);
+            assert_eq!(at(middle.0), image.get_pixel(middle.0, middle.1));
+            assert_eq!(at(size.width - width + middle.0), at(middle.0));
+        }
     }
 }

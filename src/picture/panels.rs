@@ -4,37 +4,37 @@ use image::{RgbImage, imageops};
 
 use crate::geometry::PixelSize;
 
-/// Pixels between two panels.
-const GAP: u32 = 4;
+/// Pixels between two panels in a picture of this height; fewer where pixels are large.
+fn gap(height: u32) -> u32 {
+    (height / 64).clamp(1, 4)
+}
 
 /// How panels stand together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Arrangement {
     pub(super) panel: PixelSize,
-    pub(super) in_row: bool,
+    gap: u32,
+    in_row: bool,
 }
 
 /// The arrangement of `count` panels of these proportions that is largest within the bounds.
 pub(super) fn arrange(panel: PixelSize, count: u32, bounds: PixelSize) -> Arrangement {
-    let share = |length: u32| length.saturating_sub((count - 1) * GAP) / count;
+    let gap = gap(bounds.height);
+    let share = |length: u32| length.saturating_sub((count - 1) * gap) / count;
     let row = panel.fitted_into(PixelSize::new(share(bounds.width), bounds.height));
     let column = panel.fitted_into(PixelSize::new(bounds.width, share(bounds.height)));
-    if row.width >= column.width {
-        Arrangement {
-            panel: row,
-            in_row: true,
-        }
-    } else {
-        Arrangement {
-            panel: column,
-            in_row: false,
-        }
+    let in_row = row.width >= column.width;
+    Arrangement {
+        panel: if in_row { row } else { column },
+        gap,
+        in_row,
     }
 }
 
 /// Bounds for `count` panels of this size in a row.
 pub(super) fn row(panel: PixelSize, count: u32) -> PixelSize {
-    PixelSize::new(panel.width * count + (count - 1) * GAP, panel.height)
+    let gaps = (count - 1) * gap(panel.height);
+    PixelSize::new(panel.width * count + gaps, panel.height)
 }
 
 /// Whether a picture of panels of these proportions has them in a row.
@@ -45,17 +45,22 @@ pub(super) fn is_row(picture: PixelSize, panel: PixelSize) -> bool {
 
 /// One picture of all panels.
 pub(super) fn join(panels: &[RgbImage], arrangement: Arrangement) -> RgbImage {
-    let Arrangement { panel, in_row } = arrangement;
-    let count = u32::try_from(panels.len()).unwrap_or(1).max(1);
-    let (step, size) = if in_row {
-        ((panel.width + GAP, 0), row(panel, count))
+    let Arrangement { panel, gap, in_row } = arrangement;
+    let step = if in_row {
+        PixelSize::new(panel.width + gap, 0)
     } else {
-        let height = panel.height * count + (count - 1) * GAP;
-        ((0, panel.height + GAP), PixelSize::new(panel.width, height))
+        PixelSize::new(0, panel.height + gap)
     };
-    let mut canvas = RgbImage::new(size.width, size.height);
+    let more = u32::try_from(panels.len().saturating_sub(1)).unwrap_or(0);
+    let mut canvas = RgbImage::new(
+        panel.width + more * step.width,
+        panel.height + more * step.height,
+    );
     for (place, picture) in (0..).zip(panels) {
-        let (x, y) = (place * i64::from(step.0), place * i64::from(step.1));
+        let (x, y) = (
+            place * i64::from(step.width),
+            place * i64::from(step.height),
+        );
         imageops::replace(&mut canvas, picture, x, y);
     }
     canvas

@@ -280,7 +280,8 @@ fn a_scale_that_is_fixed_makes_the_same_number_the_same_color_on_every_image() {
         )
     };
     let (peak, own) = brightest("own");
-    assert_eq!(own, 255);
+    // The epsilon of the scaling keeps it below one.
+    assert!(own >= 254, "{own}");
     let (_, half) = brightest(&(peak * 2.0).to_string());
     // Upsampling may leave the peak between two pixels.
     assert!((110..=127).contains(&half), "{half}");

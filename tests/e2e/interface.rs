@@ -62,6 +62,27 @@ fn it_opens_shows_a_prediction_switches_the_class_and_quits() {
 }
 
 #[test]
+fn classes_layers_and_methods_are_chosen_on_pages_and_two_classes_compared() {
+    let console = opened(Kind::Plain);
+    console.press("cumbr\r");
+    console.wait_for("class umbrella");
+    console.press("=");
+    console.wait("both classes", |screen| {
+        screen.contains("umbrella")
+            && screen.contains("butterfly")
+            && screen.contains("shared, 0 to")
+    });
+    console.press("L");
+    console.wait_for("default: the last layer with a map before the head");
+    console.press("layer2.1.conv2\r");
+    console.wait_for("layer layer2.1.conv2");
+    console.press("Mp\r");
+    console.wait_for("of the softmax probability");
+    console.press("q");
+    assert!(console.ended().0.success());
+}
+
+#[test]
 fn a_sixel_terminal_gets_sixel_pictures_that_fit() {
     let console = opened(Kind::Sixel);
     let bytes = console.wait_bytes("a Sixel picture", |bytes| {

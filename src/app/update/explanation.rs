@@ -29,6 +29,25 @@ pub(super) fn set_target(state: &mut State, target: Target) {
     wish(state);
 }
 
+/// The true class of the image, or the next one of several.
+pub(super) fn true_class(state: &mut State) {
+    let image = state.current().map(|image| image.id);
+    let known = image
+        .and_then(|image| state.truth.get(&image))
+        .filter(|classes| !classes.is_empty());
+    let Some(classes) = known else {
+        "the true class of this image is not known".clone_into(&mut state.message);
+        return;
+    };
+    let target = state.class_of(state.target);
+    let place = classes.iter().position(|class| Some(*class) == target);
+    let next = classes[place.map_or(0, |place| (place + 1) % classes.len())];
+    if Some(next) == target {
+        "the target is the true class".clone_into(&mut state.message);
+    }
+    set_target(state, Target::Class(next));
+}
+
 /// What another image starts with: its top prediction, beside the runner-up where two classes are
 /// compared.
 pub(super) fn start_over(state: &mut State) {

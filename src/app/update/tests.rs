@@ -668,7 +668,7 @@ fn hold(desk: &Desk) {
 
 #[test]
 fn whatever_is_pressed_the_shown_picture_is_the_wanted_one_in_the_end() {
-    const KEYS: [&str; 50] = [
+    const KEYS: [&str; 51] = [
         "j",
         "k",
         "g",
@@ -709,6 +709,7 @@ fn whatever_is_pressed_the_shown_picture_is_the_wanted_one_in_the_end() {
         "t",
         "d",
         "f",
+        "T",
         "a",
         "e",
         "p",
@@ -727,6 +728,10 @@ fn whatever_is_pressed_the_shown_picture_is_the_wanted_one_in_the_end() {
     for seed in 0..60 {
         let mut random = Random(seed);
         let mut desk = Desk::ready(&names, SIZE);
+        for image in (0..names.len()).step_by(2) {
+            let classes = vec![ClassIndex(image % 12), ClassIndex(image % 5)];
+            desk.state.truth.insert(ImageId(image), classes);
+        }
         for _ in 0..300 {
             match random.below(10) {
                 0..7 => desk.press(KEYS[random.below(KEYS.len())]),

@@ -31,6 +31,31 @@ fn two_classes_are_compared_the_target_with_its_strongest_rival_or_the_one_befor
 }
 
 #[test]
+fn the_true_classes_of_an_image_are_explained_in_turn() {
+    let mut desk = Desk::ready(&NAMES, SIZE);
+    desk.press("T");
+    assert_eq!(
+        desk.state.message,
+        "the true class of this image is not known"
+    );
+    // Of image 0 class 7 is the top prediction.
+    let classes = [ClassIndex(7), ClassIndex(4)];
+    desk.state.truth.insert(ImageId(0), classes.to_vec());
+    desk.state.truth.insert(ImageId(1), vec![ClassIndex(3)]);
+    for (script, target) in [("T", 4), ("T", 7), ("jT", 3), ("T", 3)] {
+        desk.press(script);
+        desk.answer_all();
+        hold(&desk);
+        let found = desk.state.class_of(desk.state.target);
+        assert_eq!(found, Some(ClassIndex(target)));
+    }
+    assert_eq!(desk.state.message, "the target is the true class");
+    // What was predicted instead stands beside it.
+    desk.press("=");
+    assert_eq!(desk.state.beside, Some(Target::Rank(1)));
+}
+
+#[test]
 fn one_class_has_nothing_to_be_compared_with() {
     let mut desk = Desk::loading(&NAMES, SIZE);
     let summary = ModelSummary {
