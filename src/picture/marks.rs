@@ -180,6 +180,17 @@ mod tests {
     }
 
     #[test]
+    fn the_contour_lies_where_the_map_passes_the_threshold() {
+        // From 0 in the first column to 1 in the last: 0.15 lies 1.35 columns from the middle of
+        // the first, at pixel 20 + 2 (0.5 + 1.35) = 23.7 of the picture.
+        let values = (0..100).map(|place| (place % 10) as f32).collect();
+        let ramp = Heatmap::from_raw(&Grid::new(10, 10, values));
+        let line = marked(CONTOUR, &ramp);
+        assert_eq!(line.iter().map(|(x, _)| *x).min(), Some(24));
+        assert!((0..20).all(|y| line.contains(&(24, y))), "{line:?}");
+    }
+
+    #[test]
     fn a_map_without_evidence_has_no_marks() {
         let empty = Heatmap::from_raw(&Grid::new(1, 1, vec![-1.0]));
         assert_eq!(marked(Marks::NONE.next(), &empty), []);

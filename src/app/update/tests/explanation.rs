@@ -23,6 +23,10 @@ fn two_classes_are_compared_the_target_with_its_strongest_rival_or_the_one_befor
         "=2",
         "a.png Rank(2) | show a.png class 1 beside class 2, show a.png class 2 beside class 1",
     );
+    check(
+        "34=3",
+        "a.png Rank(3) | show a.png class 3, show a.png class 3 beside class 4",
+    );
     // Another image starts with its own two best.
     check(
         "34=j",
@@ -227,6 +231,15 @@ fn slow_work_on_another_image_leaves_a_sentence_and_the_next_wish_works() {
     desk.answer_all();
     hold(&desk);
     assert!(desk.state.failure.is_none());
+}
+
+#[test]
+fn what_was_called_off_does_not_appear_when_it_was_done_already() {
+    let mut desk = slow("j");
+    desk.press("<Esc>");
+    desk.answer();
+    assert!(desk.state.failure.is_some());
+    assert!(desk.state.shown.is_none());
 }
 
 #[test]
