@@ -1,5 +1,6 @@
 //! The command line: arguments and environment → plain settings. Nothing else reads either.
 
+pub mod evaluate;
 pub mod explain;
 pub mod layers;
 pub mod methods;
@@ -35,6 +36,8 @@ pub struct Arguments {
 enum Subcommands {
     /// Explain images without the interface: write heatmaps and overlays, print predictions
     Explain(ExplainArguments),
+    /// Measure how faithful maps are, over images with ground truth: tables, JSON and CSV
+    Evaluate(evaluate::EvaluateArguments),
     /// List the layers of a model: name, operation, output shape, which is the default, and why not
     Layers(LayersArguments),
     /// List the ways to explain: name on the command line, what each does, and its paper
@@ -273,6 +276,7 @@ struct Three([f32; 3]);
 pub enum Settings {
     Open(OpenSettings),
     Explain(ExplainSettings),
+    Evaluate(evaluate::EvaluateSettings),
     Layers(LayersSettings),
     Methods(MethodsSettings),
     Models(ModelsSettings),
@@ -361,7 +365,11 @@ pub enum Beside {
 #[must_use]
 pub fn parse() -> Settings {
     let (environment, hub) = environment();
-    Arguments::parse().settings(&environment, &hub)
+    let mut settings = Arguments::parse().settings(&environment, &hub);
+    if let Settings::Evaluate(evaluate) = &mut settings {
+        evaluate.state = state_folder();
+    }
+    settings
 }
 
 /// The only place where the environment is read.
@@ -369,6 +377,11 @@ pub fn parse() -> Settings {
 fn environment() -> (Environment, Hub) {
     let lookup = |name: &str| std::env::var(name).ok();
     (Environment::from_lookup(lookup), Hub::from_lookup(lookup))
+}
+
+#[expect(clippy::disallowed_methods, reason = "only cli reads the environment")]
+fn state_folder() -> Option<PathBuf> {
+    evaluate::state_folder(|name| std::env::var(name).ok())
 }
 
 impl Arguments {
@@ -408,6 +421,7 @@ impl Arguments {
             Some(Subcommands::Methods(methods)) => {
                 Settings::Methods(MethodsSettings { json: methods.json })
             }
+            Some(Subcommands::Evaluate(evaluate)) => Settings::Evaluate(evaluate.settings(hub)),
             Some(Subcommands::Layers(layers)) => {
                 let hub = layers.model.hub(hub);
                 let (model, load) = layers.model.split(&[]);

@@ -1,6 +1,7 @@
-//! The images that were asked for: which files, in what order.
+//! The images that were asked for: which files, in what order, and what is known of them.
 
 pub mod scan;
+pub mod truth;
 
 use std::path::Path;
 use std::sync::Arc;

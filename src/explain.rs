@@ -1,5 +1,6 @@
 //! Explanations: what raises the score of one class, and where.
 
+pub mod evaluate;
 mod fuse;
 pub mod methods;
 pub mod options;

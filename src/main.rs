@@ -30,6 +30,9 @@ fn run(settings: Settings) -> Result<bool> {
         Settings::Methods(settings) => {
             cli::methods::run(settings, &mut std::io::stdout().lock()).map(|()| true)
         }
+        Settings::Evaluate(settings) => {
+            cli::evaluate::run(&settings, &mut std::io::stdout().lock())
+        }
         Settings::Models(settings) => {
             cli::models::run(&settings, &mut std::io::stdout().lock()).map(|()| true)
         }

@@ -12,6 +12,8 @@ mod open;
 pub mod passes;
 pub mod pickle;
 pub mod program;
+pub mod random;
+mod randomize;
 pub mod recipe;
 pub mod run;
 pub mod script;

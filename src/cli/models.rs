@@ -85,6 +85,7 @@ pub fn with_model_here(mut settings: Settings) -> Result<Settings> {
     let (source, hub) = match &mut settings {
         Settings::Open(settings) => (&mut settings.model, &settings.hub),
         Settings::Explain(settings) => (&mut settings.model, &settings.hub),
+        Settings::Evaluate(settings) => (&mut settings.model, &settings.hub),
         Settings::Layers(settings) => (&mut settings.model, &settings.hub),
         Settings::Methods(_) | Settings::Models(_) => return Ok(settings),
     };

@@ -1,0 +1,405 @@
+//! `gradcam evaluate`: how faithful maps are, measured over a folder of images.
+//!
+//! Images are measured one after the other, each by all methods, layers and metrics that were asked
+//! for. What is done goes to a file at once ([`journal`]), so that a run that was ended goes on
+//! where it was. At the end the means are printed and written ([`report`]).
+
+mod journal;
+mod progress;
+mod report;
+mod session;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use super::{Hub, ModelArguments, ScanArguments};
+use crate::dataset::ImageEntry;
+use crate::dataset::scan::{ScanOptions, scan};
+use crate::dataset::truth::{Classes, Truth};
+use crate::explain::evaluate::{MetricId, Needs, Rules};
+use crate::explain::methods::{MethodId, Reads};
+use crate::explain::options::Options;
+use crate::model::{ClassIndex, LoadOptions, Model, ModelSource};
+use journal::{Header, Journal};
+use progress::Progress;
+use report::Report;
+use session::{Session, Task};
+
+/// A file of ground truth that is found without being named.
+const TRUTH: &str = "truth.csv";
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A run that was ended, by Ctrl-C or otherwise, goes on where it was when the same command is \
+given again.\n\nExample: gradcam evaluate assets/demo/images --truth assets/demo/truth.csv --method all"
+)]
+#[command(mut_arg("layers", |argument| argument.help("Target layer; given again, each is measured")))]
+pub(super) struct EvaluateArguments {
+    /// Folders, image files or patterns
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// Ground truth: CSV or TSV with a row for each object: file, class, and a box as
+    /// x,y,width,height or xmin,ymin,xmax,ymax. Without it truth.csv in the folder or beside it, else
+    /// the names of the folders, one a class
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+    /// Methods, separated by commas or given again, or all
+    #[arg(long = "method", value_name = "METHOD", default_value = "grad-cam", value_delimiter = ',', value_parser = chosen::<MethodId>)]
+    methods: Vec<Chosen<MethodId>>,
+    /// Metrics, separated by commas or given again: pointing, localization, drop, deletion, road,
+    /// occlusion, randomization, or all
+    #[arg(long, value_name = "METRIC", default_value = "all", value_delimiter = ',', value_parser = chosen::<MetricId>)]
+    metrics: Vec<Chosen<MetricId>>,
+    /// Measure no more than N images, spread evenly over all
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Pointing game: count a maximum this near to the box as a hit, in pixels of the image
+    #[arg(long, value_name = "PX", default_value = "0", value_parser = distance)]
+    tolerance: f64,
+    /// Pointing game with recall: reject a class whose peak is below this share of the largest of the
+    /// top 5
+    #[arg(long, value_name = "SHARE", default_value = "0.5", value_parser = share)]
+    reject: f64,
+    /// Of the noise, the random weights and the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Measure maps that are the mean over the image, its mirror image, and both at other contrasts
+    #[arg(long)]
+    aug_smooth: bool,
+    /// Measure maps that are the first principal component of the channels
+    #[arg(long)]
+    eigen_smooth: bool,
+    /// Write all figures with their confidence intervals as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Files")]
+    json: Option<PathBuf>,
+    /// The same as CSV, a row for each figure
+    #[arg(long, value_name = "FILE", help_heading = "Files")]
+    csv: Option<PathBuf>,
+    /// Write one table of all methods as Markdown
+    #[arg(long, value_name = "FILE", help_heading = "Files")]
+    markdown: Option<PathBuf>,
+    /// Keep what is done in this file and go on from it; a file of another model or of other settings
+    /// is refused. Without it a file for each model and settings in $XDG_STATE_HOME/gradcam/evaluate
+    #[arg(long, value_name = "FILE", help_heading = "Files")]
+    results: Option<PathBuf>,
+    /// Measure everything again, whatever is done already
+    #[arg(long, help_heading = "Files")]
+    fresh: bool,
+    #[command(flatten)]
+    model: ModelArguments,
+    #[command(flatten)]
+    scan: ScanArguments,
+}
+
+/// One of a list, or all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chosen<T> {
+    All,
+    One(T),
+}
+
+fn chosen<T: std::str::FromStr<Err = String>>(text: &str) -> Result<Chosen<T>, String> {
+    match text.trim() {
+        "all" => Ok(Chosen::All),
+        one => one.parse().map(Chosen::One),
+    }
+}
+
+fn distance(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok();
+    number
+        .filter(|number| number.is_finite() && *number >= 0.0)
+        .ok_or_else(|| "expected a number of pixels".to_owned())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok();
+    number
+        .filter(|number| (0.0..=1.0).contains(number))
+        .ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
+/// For `gradcam evaluate`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[derive(Debug)]
+pub struct EvaluateSettings {
+    pub model: ModelSource,
+    pub load: LoadOptions,
+    pub hub: Hub,
+    paths: Vec<PathBuf>,
+    scan: ScanOptions,
+    truth: Option<PathBuf>,
+    methods: Vec<MethodId>,
+    /// Whether methods that do not fit the network are left out; else they are errors.
+    any_method: bool,
+    /// The model's own where there is none.
+    layers: Vec<String>,
+    metrics: Vec<MetricId>,
+    /// Whether metrics that need more truth than there is are left out; else they are errors.
+    any_metric: bool,
+    limit: Option<usize>,
+    rules: Rules,
+    aug_smooth: bool,
+    eigen_smooth: bool,
+    json: Option<PathBuf>,
+    csv: Option<PathBuf>,
+    markdown: Option<PathBuf>,
+    results: Option<PathBuf>,
+    fresh: bool,
+    /// Where programs keep what they may need again; [`super::parse`] fills it in.
+    pub(super) state: Option<PathBuf>,
+}
+
+impl EvaluateArguments {
+    pub(super) fn settings(self, hub: &Hub) -> EvaluateSettings {
+        let hub = self.model.hub(hub);
+        let layers = self.model.layers.clone();
+        let (model, load) = self.model.split(&self.paths);
+        let (methods, any_method) = listed(self.methods, MethodId::all());
+        let (metrics, any_metric) = listed(self.metrics, MetricId::all());
+        EvaluateSettings {
+            model,
+            load,
+            hub,
+            paths: self.paths,
+            scan: self.scan.options(),
+            truth: self.truth,
+            methods,
+            any_method,
+            layers,
+            metrics,
+            any_metric,
+            limit: self.limit.map(|limit| limit as usize),
+            rules: Rules {
+                seed: self.seed,
+                tolerance: self.tolerance,
+                reject: self.reject,
+            },
+            aug_smooth: self.aug_smooth,
+            eigen_smooth: self.eigen_smooth,
+            json: self.json,
+            csv: self.csv,
+            markdown: self.markdown,
+            results: self.results,
+            fresh: self.fresh,
+            state: None,
+        }
+    }
+}
+
+/// Each that was chosen once, and whether all were.
+fn listed<T: PartialEq>(chosen: Vec<Chosen<T>>, all: impl Iterator<Item = T>) -> (Vec<T>, bool) {
+    if chosen.contains(&Chosen::All) {
+        return (all.collect(), true);
+    }
+    let mut list = Vec::new();
+    for one in chosen {
+        if let Chosen::One(one) = one
+            && !list.contains(&one)
+        {
+            list.push(one);
+        }
+    }
+    (list, false)
+}
+
+/// `$XDG_STATE_HOME`, or its place below the home folder.
+pub(super) fn state_folder(lookup: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let folder = |name: &str| lookup(name).map(PathBuf::from);
+    folder("XDG_STATE_HOME")
+        .filter(|path| path.is_absolute())
+        .or_else(|| Some(folder("HOME")?.join(".local/state")))
+}
+
+/// Measures, prints the tables and writes the files. Returns whether nothing failed.
+///
+/// # Errors
+/// When the model, an image or the truth cannot be read, the results are those of other settings,
+/// or a file cannot be written.
+pub fn run(settings: &EvaluateSettings, out: &mut dyn Write) -> Result<bool> {
+    let stopped = Arc::new(AtomicBool::new(false));
+    let signal = signal_hook::consts::SIGINT;
+    // The second Ctrl-C ends the program at once.
+    signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stopped))
+        .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stopped)))
+        .context("cannot listen for Ctrl-C")?;
+    evaluate(settings, &stopped, out)
+}
+
+/// The same until somebody says stop.
+fn evaluate(
+    settings: &EvaluateSettings,
+    stopped: &AtomicBool,
+    out: &mut dyn Write,
+) -> Result<bool> {
+    let progress = &mut Progress::start();
+    let found = scan(&settings.paths, settings.scan)?;
+    for warning in &found.warnings {
+        progress.say(warning)?;
+    }
+    let model = Model::load(&settings.model, &settings.load)?;
+    let mut notes = Vec::new();
+    let truth = truth(settings, &found.images, &model, &mut notes)?;
+    let images = spread(found.images, settings.limit);
+    notes.extend(truth.iter().flat_map(|truth| truth.notes.clone()));
+    let metrics = metrics(settings, truth.as_ref(), &mut notes)?;
+    for guess in &model.summary().guesses {
+        progress.say(&format!("guessed: {guess}"))?;
+    }
+    for note in &notes {
+        progress.say(note)?;
+    }
+    let tasks = tasks(settings, &model);
+    let header = Header::new(&model, settings);
+    let mut journal = Journal::open(&header, settings)?;
+    let mut session = Session {
+        model: &model,
+        settings,
+        truth: truth.as_ref(),
+        tasks: &tasks,
+        metrics: &metrics,
+        journal: &mut journal,
+        stopped,
+    };
+    let Some(measured) = session.measure(&images, progress)? else {
+        progress.say(&format!(
+            "stopped; what is done is kept in {}, and the same command goes on from there",
+            journal.shown()
+        ))?;
+        return Ok(false);
+    };
+    let report = Report::new(
+        settings,
+        &model,
+        truth.as_ref(),
+        &tasks,
+        &metrics,
+        measured,
+        notes,
+    );
+    report.print(out)?;
+    report.write(settings).map_err(anyhow::Error::msg)?;
+    if report.is_empty() {
+        bail!("nothing could be measured");
+    }
+    Ok(report.is_whole())
+}
+
+/// So many of them, at equal distances.
+fn spread(images: Vec<ImageEntry>, limit: Option<usize>) -> Vec<ImageEntry> {
+    let all = images.len();
+    let wanted = limit.unwrap_or(all).min(all);
+    let mut images: Vec<Option<ImageEntry>> = images.into_iter().map(Some).collect();
+    (0..wanted)
+        .filter_map(|place| images[place * all / wanted].take())
+        .collect()
+}
+
+/// The ground truth: what the user names, what lies beside the images, the names of the folders.
+fn truth(
+    settings: &EvaluateSettings,
+    images: &[ImageEntry],
+    model: &Model,
+    notes: &mut Vec<String>,
+) -> Result<Option<Truth>> {
+    let labels: Vec<String> = (0..model.summary().classes)
+        .map(|class| model.labels().get(ClassIndex(class)))
+        .collect();
+    let classes = Classes::new(&labels);
+    let roots: Vec<PathBuf> = settings
+        .paths
+        .iter()
+        .map(|path| match path.parent() {
+            Some(parent) if !path.is_dir() => parent.to_path_buf(),
+            _ => path.clone(),
+        })
+        .collect();
+    let above = |root: &PathBuf| match (root.file_name(), root.parent()) {
+        (Some(_), Some(parent)) => parent.join(TRUTH),
+        // The folder above `.` and `..` cannot be told from their names.
+        _ => root.join("..").join(TRUTH),
+    };
+    let beside = || {
+        let mut places = roots
+            .iter()
+            .flat_map(|root| [root.join(TRUTH), above(root)]);
+        places.find(|path| path.is_file())
+    };
+    if let Some(path) = &settings.truth {
+        return Ok(Some(Truth::open(path, images, &roots, &classes)?));
+    }
+    // A table that nobody named may be about other images or another model.
+    if let Some(path) = beside() {
+        match Truth::open(&path, images, &roots, &classes) {
+            Ok(truth) => return Ok(Some(truth)),
+            Err(error) => notes.push(error.to_string()),
+        }
+    }
+    Ok(Truth::of_folders(images, &roots, &classes))
+}
+
+/// The metrics for which enough is known.
+fn metrics(
+    settings: &EvaluateSettings,
+    truth: Option<&Truth>,
+    notes: &mut Vec<String>,
+) -> Result<Vec<MetricId>> {
+    let mut kept = Vec::new();
+    for id in &settings.metrics {
+        let metric = id.metric();
+        let lacking = match (metric.needs(), truth) {
+            (Needs::Nothing, _) | (Needs::Truth, Some(_)) => None,
+            (Needs::Boxes, Some(truth)) if truth.has_boxes() => None,
+            (Needs::Boxes, Some(truth)) => {
+                Some(format!("the ground truth, {}, has no boxes", truth.source))
+            }
+            (_, None) => {
+                Some("the classes of the images are not known; --truth FILE tells them".to_owned())
+            }
+        };
+        match lacking {
+            None => kept.push(*id),
+            Some(why) if settings.any_metric => {
+                notes.push(format!("{} is left out: {why}", metric.key()));
+            }
+            Some(why) => bail!("{} cannot be measured: {why}", metric.key()),
+        }
+    }
+    Ok(kept)
+}
+
+/// Every method at every layer; at none where it reads none.
+fn tasks(settings: &EvaluateSettings, model: &Model) -> Vec<Task> {
+    let layers = match settings.layers.as_slice() {
+        [] => std::slice::from_ref(&model.summary().layer),
+        layers => layers,
+    };
+    let task = |method: MethodId, layer: Option<&String>| Task {
+        layer: layer.cloned(),
+        options: Options {
+            method,
+            layers: layer.into_iter().cloned().collect(),
+            aug_smooth: settings.aug_smooth,
+            eigen_smooth: settings.eigen_smooth,
+            ..Options::default()
+        },
+    };
+    let of_method = |method: &MethodId| -> Vec<Task> {
+        match method.method().reads() {
+            Reads::Layer => layers
+                .iter()
+                .map(|layer| task(*method, Some(layer)))
+                .collect(),
+            Reads::Pixels | Reads::Attention => vec![task(*method, None)],
+        }
+    };
+    settings.methods.iter().flat_map(of_method).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,439 @@
+//! Ground truth: which classes an image shows, and where. Plain data.
+//!
+//! It comes from a table ([`table`] says how one looks), or from the names of the folders that the
+//! images lie in, one a class, as torchvision's `ImageFolder` has it. Names are matched to the
+//! classes of a model; what does not match is said in sentences, and the rest is used.
+
+mod folders;
+mod table;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Component, Path, PathBuf};
+
+use super::{ImageEntry, ImageId};
+use crate::geometry::Window;
+use crate::text::{count, visible};
+use table::Row;
+
+/// One object of an image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Object {
+    /// As the model's output numbers them.
+    pub class: usize,
+    /// In image pixels, after the EXIF orientation.
+    pub bounds: Option<Window>,
+}
+
+/// What is known of images.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Truth {
+    objects: HashMap<ImageId, Vec<Object>>,
+    /// Where it comes from: "truth.csv", "the names of the folders".
+    pub source: String,
+    /// What did not match, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Why there is no ground truth.
+#[derive(Debug, thiserror::Error)]
+pub enum TruthError {
+    #[error("cannot read the ground truth {file}: {reason}")]
+    Unreadable { file: String, reason: String },
+    #[error("the ground truth {file} fits none of the images: {}", reasons.join("; "))]
+    NothingFits { file: String, reasons: Vec<String> },
+}
+
+/// The classes of a model, by name and by number.
+#[derive(Debug)]
+pub struct Classes {
+    by_name: HashMap<String, Vec<usize>>,
+    count: usize,
+}
+
+/// Why a text is no class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum NoClass {
+    Unknown,
+    /// These classes share the name.
+    Several(Vec<usize>),
+}
+
+impl Classes {
+    /// `labels` has one for each class, in order.
+    #[must_use]
+    pub fn new(labels: &[String]) -> Self {
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (class, label) in labels.iter().enumerate() {
+            by_name.entry(plain(label)).or_default().push(class);
+        }
+        Self {
+            by_name,
+            count: labels.len(),
+        }
+    }
+
+    /// A class by its name, in any case and with `_` for a space; else by its number.
+    fn find(&self, text: &str) -> Result<usize, NoClass> {
+        match self.by_name.get(&plain(text)).map(Vec::as_slice) {
+            Some([class]) => Ok(*class),
+            Some(several) => Err(NoClass::Several(several.to_vec())),
+            None => match text.trim().parse() {
+                Ok(class) if class < self.count => Ok(class),
+                _ => Err(NoClass::Unknown),
+            },
+        }
+    }
+}
+
+fn plain(name: &str) -> String {
+    visible(name.trim()).to_lowercase().replace('_', " ")
+}
+
+impl Truth {
+    /// Reads a table. `roots` are the folders that were named, for telling a file that was not
+    /// chosen from one that is not there.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no such table, or no row fits an image.
+    pub fn open(
+        path: &Path,
+        images: &[ImageEntry],
+        roots: &[PathBuf],
+        classes: &Classes,
+    ) -> Result<Self, TruthError> {
+        let file = visible(&path.display().to_string());
+        let rows = table::read(path).map_err(|reason| TruthError::Unreadable {
+            file: file.clone(),
+            reason,
+        })?;
+        let places = Places::new(images);
+        let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let mut objects: HashMap<ImageId, Vec<Object>> = HashMap::new();
+        let mut left_out = LeftOut::default();
+        for row in rows {
+            match row {
+                Err(line) => left_out.boxes.push(line),
+                Ok(row) => match fitted(&row, &places, &folder, classes) {
+                    Ok((image, object)) => {
+                        let known = objects.entry(image).or_default();
+                        if known.contains(&object) {
+                            left_out.twice.push(row.line);
+                        } else {
+                            known.push(object);
+                        }
+                    }
+                    Err(misfit) => left_out.take(misfit, &row, &folder, roots),
+                },
+            }
+        }
+        let mut notes = left_out.sentences();
+        if objects.is_empty() {
+            return Err(TruthError::NothingFits {
+                file,
+                reasons: if notes.is_empty() {
+                    vec!["it has no rows".to_owned()]
+                } else {
+                    notes
+                },
+            });
+        }
+        notes.extend(without_truth(images, &objects, "row"));
+        let notes = notes.into_iter().map(|note| format!("{file}: {note}"));
+        Ok(Self {
+            objects,
+            notes: notes.collect(),
+            source: file,
+        })
+    }
+
+    /// Takes the name of the nearest folder that is a class's for the class of each image in it;
+    /// nothing where no folder is. `roots` are the folders that were named.
+    #[must_use]
+    pub fn of_folders(images: &[ImageEntry], roots: &[PathBuf], classes: &Classes) -> Option<Self> {
+        let (found, guess) = folders::classes_of(images, roots, classes)?;
+        let object = |class| {
+            vec![Object {
+                class,
+                bounds: None,
+            }]
+        };
+        let objects = found
+            .into_iter()
+            .map(|(image, class)| (image, object(class)))
+            .collect();
+        let mut notes: Vec<String> = guess.into_iter().collect();
+        notes.extend(without_truth(images, &objects, "folder of a class"));
+        Some(Self {
+            objects,
+            source: "the names of the folders".to_owned(),
+            notes,
+        })
+    }
+
+    /// The objects of an image; none where nothing is known.
+    #[must_use]
+    pub fn of(&self, image: ImageId) -> &[Object] {
+        self.objects.get(&image).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many images have an object.
+    #[must_use]
+    pub fn images(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Whether some object has a box.
+    #[must_use]
+    pub fn has_boxes(&self) -> bool {
+        let mut objects = self.objects.values().flatten();
+        objects.any(|object| object.bounds.is_some())
+    }
+}
+
+/// What is wrong with a row.
+enum Misfit {
+    Class(NoClass),
+    NoImage,
+    /// Images that it may mean.
+    Images(Vec<String>),
+}
+
+fn fitted(
+    row: &Row,
+    places: &Places,
+    folder: &Path,
+    classes: &Classes,
+) -> Result<(ImageId, Object), Misfit> {
+    let image = places.find(&row.file, folder)?;
+    let class = classes.find(&row.class).map_err(Misfit::Class)?;
+    Ok((
+        image,
+        Object {
+            class,
+            bounds: row.bounds,
+        },
+    ))
+}
+
+/// Images by their paths.
+struct Places {
+    images: Vec<(ImageId, PathBuf, String)>,
+    by_path: HashMap<PathBuf, usize>,
+    /// By file name with and without its ending.
+    by_name: HashMap<String, Vec<usize>>,
+}
+
+impl Places {
+    fn new(images: &[ImageEntry]) -> Self {
+        let mut places = Self {
+            images: Vec::with_capacity(images.len()),
+            by_path: HashMap::new(),
+            by_name: HashMap::new(),
+        };
+        for (index, image) in images.iter().enumerate() {
+            let path = absolute(&image.path);
+            let mut names: Vec<String> = [path.file_name(), path.file_stem()]
+                .into_iter()
+                .flatten()
+                .map(|name| name.to_string_lossy().into_owned())
+                .collect();
+            names.dedup();
+            for name in names {
+                places.by_name.entry(name).or_default().push(index);
+            }
+            places.by_path.insert(path.clone(), index);
+            places.images.push((image.id, path, image.name.to_string()));
+        }
+        places
+    }
+
+    /// The image of a path: as it stands beside the table; else the one whose path ends in it, with
+    /// or without the ending of its name; of several the one that is named just so.
+    fn find(&self, file: &Path, folder: &Path) -> Result<ImageId, Misfit> {
+        if let Some(index) = self.by_path.get(&absolute(&folder.join(file))) {
+            return Ok(self.images[*index].0);
+        }
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let ends_so = |index: &&usize| {
+            let path = &self.images[**index].1;
+            path.ends_with(file) || path.with_extension("").ends_with(file)
+        };
+        let candidates = self.by_name.get(&*name).map_or(&[][..], Vec::as_slice);
+        let found: Vec<usize> = candidates.iter().filter(ends_so).copied().collect();
+        match found.as_slice() {
+            [] => Err(Misfit::NoImage),
+            [index] => Ok(self.images[*index].0),
+            several => {
+                let written = visible(&file.to_string_lossy());
+                let just_so = several
+                    .iter()
+                    .find(|index| self.images[**index].2 == written);
+                match just_so {
+                    Some(index) => Ok(self.images[*index].0),
+                    None => Err(Misfit::Images(
+                        several
+                            .iter()
+                            .map(|index| self.images[*index].2.clone())
+                            .collect(),
+                    )),
+                }
+            }
+        }
+    }
+}
+
+/// The path from the root on, without `.` and `..`; links stay as they are.
+fn absolute(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+/// Rows that are not used.
+#[derive(Default)]
+struct LeftOut {
+    /// Rows by a class that the model does not have.
+    unknown: BTreeMap<String, usize>,
+    /// Classes that share a name.
+    several: BTreeMap<String, Vec<usize>>,
+    /// Images that were not given, and whether their files are there.
+    not_given: Vec<(String, bool)>,
+    /// Paths that may be several images.
+    unclear: BTreeMap<String, Vec<String>>,
+    /// Lines.
+    twice: Vec<u64>,
+    boxes: Vec<u64>,
+}
+
+impl LeftOut {
+    fn take(&mut self, misfit: Misfit, row: &Row, folder: &Path, roots: &[PathBuf]) {
+        let file = || visible(&row.file.to_string_lossy());
+        match misfit {
+            Misfit::Class(NoClass::Unknown) => {
+                *self.unknown.entry(visible(&row.class)).or_default() += 1;
+            }
+            Misfit::Class(NoClass::Several(classes)) => {
+                self.several.insert(visible(&row.class), classes);
+            }
+            Misfit::NoImage => {
+                let mut bases = std::iter::once(folder).chain(roots.iter().map(PathBuf::as_path));
+                let there = bases.any(|base| base.join(&row.file).exists());
+                self.not_given.push((file(), there));
+            }
+            Misfit::Images(images) => {
+                self.unclear.insert(file(), images);
+            }
+        }
+    }
+
+    fn sentences(mut self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if !self.unknown.is_empty() {
+            let named = self.unknown.iter().map(|(class, rows)| {
+                let class = if class.is_empty() { "no name" } else { class };
+                format!("{class} ({})", count(*rows, "row"))
+            });
+            notes.push(format!(
+                "rows of classes that the model does not have are left out: {}",
+                some(named)
+            ));
+        }
+        for (class, numbers) in &self.several {
+            let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+            notes.push(format!(
+                "rows of {class} are left out, because {} classes of the model have this name; give the number instead: {}",
+                numbers.len(),
+                numbers.join(", ")
+            ));
+        }
+        if !self.not_given.is_empty() {
+            let missing: Vec<&str> = self
+                .not_given
+                .iter()
+                .filter(|(_, there)| !there)
+                .map(|(file, _)| file.as_str())
+                .collect();
+            let rows = count(self.not_given.len(), "row");
+            notes.push(if missing.is_empty() {
+                format!("{rows} of images that were not given")
+            } else {
+                format!(
+                    "{rows} of images that were not given; {} not there at all: {}",
+                    if missing.len() == 1 {
+                        "1 of them is".to_owned()
+                    } else {
+                        format!("{} of them are", missing.len())
+                    },
+                    some(missing.into_iter().map(str::to_owned))
+                )
+            });
+        }
+        for (file, images) in &self.unclear {
+            notes.push(format!(
+                "{file} is left out, because it may be {}; give more of the path",
+                some(images.iter().cloned())
+            ));
+        }
+        self.boxes.sort_unstable();
+        for (lines, what) in [
+            (&self.twice, "said before: the same image, class and box"),
+            (
+                &self.boxes,
+                "left out, because its box is not four numbers with a positive width and height",
+            ),
+        ] {
+            if !lines.is_empty() {
+                notes.push(format!(
+                    "{} {what}: {}",
+                    count(lines.len(), "row"),
+                    some(lines.iter().map(|line| format!("line {line}")))
+                ));
+            }
+        }
+        notes
+    }
+}
+
+/// A sentence on the images of which nothing is known.
+fn without_truth(
+    images: &[ImageEntry],
+    objects: &HashMap<ImageId, Vec<Object>>,
+    what: &str,
+) -> Option<String> {
+    let without: Vec<String> = images
+        .iter()
+        .filter(|image| !objects.contains_key(&image.id))
+        .map(|image| image.name.to_string())
+        .collect();
+    (!without.is_empty()).then(|| {
+        let verb = if without.len() == 1 { "has" } else { "have" };
+        format!(
+            "{} {verb} no {what}: {}",
+            count(without.len(), "image"),
+            some(without.into_iter())
+        )
+    })
+}
+
+/// The first few, and how many more there are.
+fn some(items: impl Iterator<Item = String>) -> String {
+    const SHOWN: usize = 4;
+    let all: Vec<String> = items.collect();
+    let shown = all[..all.len().min(SHOWN)].join(", ");
+    match all.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
