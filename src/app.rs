@@ -50,11 +50,12 @@ pub fn run(settings: OpenSettings) -> Result<()> {
     }
     // The model loads while the terminal is asked.
     let (source, load, cache_bytes) = (settings.model, settings.load, settings.cache_bytes);
+    let (truth, paths, images) = (settings.truth, settings.paths, found.images.clone());
     let worker = Worker::start(move || {
         let model = Model::load(&source, &load).map_err(|error| error.to_string())?;
         model.warm_up().map_err(|error| error.to_string())?;
         log::info!("model: {:?}", model.summary());
-        Ok(Studio::new(model, cache_bytes))
+        Ok(Studio::new(model, cache_bytes).with_truth(truth.as_deref(), &paths, &images))
     })
     .context("cannot start the worker")?;
     let session = Session::open(

@@ -57,6 +57,9 @@ struct OpenArguments {
     explanation: ExplanationArguments,
     #[command(flatten)]
     scan: ScanArguments,
+    /// True classes of the images, as `gradcam evaluate` reads them
+    #[arg(long, help_heading = "Search", value_name = "FILE")]
+    truth: Option<PathBuf>,
     #[command(flatten)]
     style: StyleArguments,
     /// Memory for results of images seen before and prepared ahead, in MiB
@@ -309,6 +312,8 @@ pub struct LayersSettings {
 #[derive(Debug)]
 pub struct OpenSettings {
     pub paths: Vec<PathBuf>,
+    /// A table of true classes.
+    pub truth: Option<PathBuf>,
     pub scan: ScanOptions,
     pub model: ModelSource,
     pub load: LoadOptions,
@@ -400,6 +405,7 @@ impl Arguments {
                 let (model, load) = open.model.split(&paths);
                 Settings::Open(OpenSettings {
                     paths,
+                    truth: open.truth,
                     scan: open.scan.options(),
                     model,
                     load,

@@ -4,6 +4,7 @@
 //! whose inputs changed. Replies carry the generation of the request they answer and name the
 //! image and the class that they are about.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +68,18 @@ pub enum Job {
     Stop,
 }
 
+/// What is known as soon as the model is loaded.
+#[derive(Clone, Debug)]
+pub struct About {
+    pub summary: ModelSummary,
+    /// Labels of all classes.
+    pub labels: Arc<[String]>,
+    /// The true classes of the images of which they are known.
+    pub truth: Arc<HashMap<ImageId, Vec<ClassIndex>>>,
+    /// What is wrong with the ground truth; nothing where all is well.
+    pub warning: Option<String>,
+}
+
 /// What the worker says.
 #[derive(Clone, Debug)]
 #[expect(
@@ -74,8 +87,8 @@ pub enum Job {
     reason = "one is moved a few times a second"
 )]
 pub enum Reply {
-    /// The model is loaded: what it is, and the labels of all its classes.
-    Ready(ModelSummary, Arc<[String]>),
+    /// The model is loaded.
+    Ready(About),
     /// All layers of the model.
     Layers(Arc<[LayerSummary]>),
     /// The model cannot be loaded: why, and what to do.

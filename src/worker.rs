@@ -17,16 +17,16 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 
 use crate::explain::methods::Watch;
 use crate::explain::{ExplainError, Prediction};
-use crate::job::{Generation, ImageRef, Job, Outcome, Reply, Request};
-use crate::model::{LayerSummary, ModelSummary};
+use crate::job::{About, Generation, ImageRef, Job, Outcome, Reply, Request};
+use crate::model::LayerSummary;
 
 /// Name of the worker's thread: a panic on it is a reply, not the end of the program.
 pub const THREAD_NAME: &str = "worker";
 
 /// Everything the worker can do with a loaded model. [`studio::Studio`] does it with torch.
 pub trait Explain {
-    /// What the model is, and the labels of its classes.
-    fn about(&self) -> (ModelSummary, Arc<[String]>);
+    /// What is known before any image is looked at.
+    fn about(&self) -> About;
     /// All layers of the model.
     fn layers(&mut self) -> Result<Arc<[LayerSummary]>, String>;
     /// Predictions of the image, best first; prepares all that a picture of it needs.
@@ -170,8 +170,8 @@ impl Watch for Waiting<'_> {
 
 impl<E: Explain> Desk<E> {
     fn work(mut self) {
-        let (summary, labels) = self.engine.about();
-        if self.reply(Reply::Ready(summary, labels)).is_err() {
+        let about = self.engine.about();
+        if self.reply(Reply::Ready(about)).is_err() {
             return;
         }
         while let Some(job) = self.next_job() {

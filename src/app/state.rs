@@ -49,7 +49,7 @@ pub struct State {
     pub predictions: HashMap<ImageId, Arc<[Prediction]>>,
     pub unreadable: HashMap<ImageId, String>,
     /// The true classes of images, where they are known.
-    pub truth: HashMap<ImageId, Vec<ClassIndex>>,
+    pub truth: Arc<HashMap<ImageId, Vec<ClassIndex>>>,
     /// The last picture that came, and what it is a picture of.
     pub shown: Option<Outcome>,
     /// Why the wanted picture did not come.
@@ -158,7 +158,7 @@ impl State {
             progress: None,
             predictions: HashMap::new(),
             unreadable: HashMap::new(),
-            truth: HashMap::new(),
+            truth: Arc::default(),
             shown: None,
             failure: None,
             asked: Asked::default(),

@@ -362,9 +362,13 @@ fn copy_path(state: &mut State) -> Vec<Effect> {
 
 fn on_reply(state: &mut State, reply: Reply) -> Vec<Effect> {
     match reply {
-        Reply::Ready(summary, labels) => {
-            state.model = ModelState::Ready(summary);
-            state.labels = labels;
+        Reply::Ready(about) => {
+            state.model = ModelState::Ready(about.summary);
+            state.labels = about.labels;
+            state.truth = about.truth;
+            if let Some(warning) = about.warning {
+                state.message = warning;
+            }
             pages::refresh(state);
             wish(state);
         }

@@ -24,14 +24,11 @@ use crate::dataset::truth::{Classes, Truth};
 use crate::explain::evaluate::{MetricId, Needs, Rules};
 use crate::explain::methods::{MethodId, Reads};
 use crate::explain::options::Options;
-use crate::model::{ClassIndex, LoadOptions, Model, ModelSource};
+use crate::model::{LoadOptions, Model, ModelSource};
 use journal::{Header, Journal};
 use progress::Progress;
 use report::Report;
 use session::{Session, Task};
-
-/// A file of ground truth that is found without being named.
-const TRUTH: &str = "truth.csv";
 
 #[derive(Debug, Args)]
 #[command(
@@ -244,7 +241,14 @@ fn evaluate(
     }
     let model = Model::load(&settings.model, &settings.load)?;
     let mut notes = Vec::new();
-    let truth = truth(settings, &found.images, &model, &mut notes)?;
+    let classes = Classes::new(&model.labels().all(model.summary().classes));
+    let truth = Truth::find(
+        settings.truth.as_deref(),
+        &settings.paths,
+        &found.images,
+        &classes,
+        &mut notes,
+    )?;
     let images = spread(found.images, settings.limit);
     notes.extend(truth.iter().flat_map(|truth| truth.notes.clone()));
     let metrics = metrics(settings, truth.as_ref(), &mut notes)?;
@@ -298,49 +302,6 @@ fn spread(images: Vec<ImageEntry>, limit: Option<usize>) -> Vec<ImageEntry> {
     (0..wanted)
         .filter_map(|place| images[place * all / wanted].take())
         .collect()
-}
-
-/// The ground truth: what the user names, what lies beside the images, the names of the folders.
-fn truth(
-    settings: &EvaluateSettings,
-    images: &[ImageEntry],
-    model: &Model,
-    notes: &mut Vec<String>,
-) -> Result<Option<Truth>> {
-    let labels: Vec<String> = (0..model.summary().classes)
-        .map(|class| model.labels().get(ClassIndex(class)))
-        .collect();
-    let classes = Classes::new(&labels);
-    let roots: Vec<PathBuf> = settings
-        .paths
-        .iter()
-        .map(|path| match path.parent() {
-            Some(parent) if !path.is_dir() => parent.to_path_buf(),
-            _ => path.clone(),
-        })
-        .collect();
-    let above = |root: &PathBuf| match (root.file_name(), root.parent()) {
-        (Some(_), Some(parent)) => parent.join(TRUTH),
-        // The folder above `.` and `..` cannot be told from their names.
-        _ => root.join("..").join(TRUTH),
-    };
-    let beside = || {
-        let mut places = roots
-            .iter()
-            .flat_map(|root| [root.join(TRUTH), above(root)]);
-        places.find(|path| path.is_file())
-    };
-    if let Some(path) = &settings.truth {
-        return Ok(Some(Truth::open(path, images, &roots, &classes)?));
-    }
-    // A table that nobody named may be about other images or another model.
-    if let Some(path) = beside() {
-        match Truth::open(&path, images, &roots, &classes) {
-            Ok(truth) => return Ok(Some(truth)),
-            Err(error) => notes.push(error.to_string()),
-        }
-    }
-    Ok(Truth::of_folders(images, &roots, &classes))
 }
 
 /// The metrics for which enough is known.

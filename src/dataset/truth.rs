@@ -89,7 +89,65 @@ fn plain(name: &str) -> String {
     visible(name.trim()).to_lowercase().replace('_', " ")
 }
 
+/// A file of ground truth that is found without being named.
+const TABLE: &str = "truth.csv";
+
 impl Truth {
+    /// What is known of images that were found at `paths`: from the table that is named, else from
+    /// a `truth.csv` in the folders or beside them, else from the names of the folders. What did not
+    /// come of a table that nobody named is added to `notes`.
+    ///
+    /// # Errors
+    /// When a table that was named cannot be read, or fits none of the images.
+    pub fn find(
+        named: Option<&Path>,
+        paths: &[PathBuf],
+        images: &[ImageEntry],
+        classes: &Classes,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<Self>, TruthError> {
+        let roots: Vec<PathBuf> = paths
+            .iter()
+            .map(|path| match path.parent() {
+                Some(parent) if !path.is_dir() => parent.to_path_buf(),
+                _ => path.clone(),
+            })
+            .collect();
+        if let Some(path) = named {
+            return Ok(Some(Self::open(path, images, &roots, classes)?));
+        }
+        let above = |root: &PathBuf| match (root.file_name(), root.parent()) {
+            (Some(_), Some(parent)) => parent.join(TABLE),
+            // The folder above `.` and `..` cannot be told from their names.
+            _ => root.join("..").join(TABLE),
+        };
+        let mut places = roots
+            .iter()
+            .flat_map(|root| [root.join(TABLE), above(root)]);
+        // A table that nobody named may be about other images or another model.
+        if let Some(path) = places.find(|path| path.is_file()) {
+            match Self::open(&path, images, &roots, classes) {
+                Ok(truth) => return Ok(Some(truth)),
+                Err(error) => notes.push(error.to_string()),
+            }
+        }
+        Ok(Self::of_folders(images, &roots, classes))
+    }
+
+    /// The classes of all images of which some are known, each class once.
+    #[must_use]
+    pub fn classes(&self) -> HashMap<ImageId, Vec<usize>> {
+        let of = |objects: &Vec<Object>| {
+            let mut classes: Vec<usize> = objects.iter().map(|object| object.class).collect();
+            classes.dedup();
+            classes
+        };
+        let known = self.objects.iter();
+        known
+            .map(|(image, objects)| (*image, of(objects)))
+            .collect()
+    }
+
     /// Reads a table. `roots` are the folders that were named, for telling a file that was not
     /// chosen from one that is not there.
     ///

@@ -171,6 +171,14 @@ impl Labels {
         !self.0.is_empty()
     }
 
+    /// The names of all classes, of which there are this many.
+    #[must_use]
+    pub fn all(&self, classes: usize) -> Vec<String> {
+        (0..classes)
+            .map(|class| self.get(ClassIndex(class)))
+            .collect()
+    }
+
     /// The class's name, or "class N".
     #[must_use]
     pub fn get(&self, class: ClassIndex) -> String {

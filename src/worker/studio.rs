@@ -12,14 +12,15 @@ use image::RgbImage;
 
 use super::Explain;
 use super::cache::Cache;
-use crate::dataset::ImageId;
+use crate::dataset::truth::{Classes, Truth};
+use crate::dataset::{ImageEntry, ImageId};
 use crate::explain::methods::{Unwatched, Watch};
 use crate::explain::options::Options;
 use crate::explain::{ExplainError, Explanation, Prediction, explain, predictions, softmax};
 use crate::geometry::{PixelSize, resample_bilinear};
-use crate::job::{ImageRef, Outcome, Request, Target, Times, map_of};
+use crate::job::{About, ImageRef, Outcome, Request, Target, Times, map_of};
 use crate::model::passes::Passes;
-use crate::model::{ClassIndex, Input, LayerSummary, Model, ModelSummary};
+use crate::model::{ClassIndex, Input, LayerSummary, Model};
 use crate::picture::decode::decode;
 use crate::picture::files::{label_part, output_path, save_png, stem};
 use crate::picture::overlay::{Parts, compose};
@@ -73,6 +74,8 @@ pub fn timed<T>(total: &mut Duration, work: impl FnOnce() -> T) -> T {
 #[derive(Debug)]
 pub struct Studio {
     model: Model,
+    truth: Arc<HashMap<ImageId, Vec<ClassIndex>>>,
+    warning: Option<String>,
     kept: Cache<ImageId, Kept>,
 }
 
@@ -93,8 +96,41 @@ impl Studio {
     pub fn new(model: Model, cache_bytes: usize) -> Self {
         Self {
             model,
+            truth: Arc::default(),
+            warning: None,
             kept: Cache::new(cache_bytes),
         }
+    }
+
+    /// Looks for the true classes of images that were found at `paths`, in the table that is named
+    /// or where one is expected.
+    #[must_use]
+    pub fn with_truth(
+        mut self,
+        named: Option<&Path>,
+        paths: &[PathBuf],
+        images: &[ImageEntry],
+    ) -> Self {
+        let classes = Classes::new(&self.model.labels().all(self.model.summary().classes));
+        let mut notes = Vec::new();
+        match Truth::find(named, paths, images, &classes, &mut notes) {
+            Ok(Some(truth)) => {
+                // That a table lacks some images is no news in a review.
+                let known = truth.classes().into_iter();
+                self.truth = Arc::new(
+                    known
+                        .map(|(image, all)| (image, all.into_iter().map(ClassIndex).collect()))
+                        .collect(),
+                );
+            }
+            Ok(None) => {}
+            Err(error) => notes.push(error.to_string()),
+        }
+        for note in &notes {
+            log::warn!("{note}");
+        }
+        self.warning = notes.into_iter().next();
+        self
     }
 
     fn kept(&mut self, image: &ImageRef) -> Result<&mut Kept, String> {
@@ -223,12 +259,14 @@ impl Kept {
 }
 
 impl Explain for Studio {
-    fn about(&self) -> (ModelSummary, Arc<[String]>) {
+    fn about(&self) -> About {
         let summary = self.model.summary().clone();
-        let labels = (0..summary.classes)
-            .map(|class| self.model.labels().get(ClassIndex(class)))
-            .collect();
-        (summary, labels)
+        About {
+            labels: self.model.labels().all(summary.classes).into(),
+            summary,
+            truth: Arc::clone(&self.truth),
+            warning: self.warning.clone(),
+        }
     }
 
     fn layers(&mut self) -> Result<Arc<[LayerSummary]>, String> {

@@ -5,6 +5,7 @@ use crate::dataset::ImageId;
 use crate::explain::options::Options;
 use crate::geometry::PixelSize;
 use crate::job::{Generation, Target};
+use crate::model::ModelSummary;
 use crate::picture::Style;
 
 /// The explanation of this image takes many steps, each with a leave of its own.
@@ -17,8 +18,13 @@ struct Scripted {
 }
 
 impl Explain for Scripted {
-    fn about(&self) -> (ModelSummary, Arc<[String]>) {
-        (summary(), Arc::from([]))
+    fn about(&self) -> About {
+        About {
+            summary: summary(),
+            labels: Arc::from([]),
+            truth: Arc::default(),
+            warning: None,
+        }
     }
 
     fn layers(&mut self) -> Result<Arc<[LayerSummary]>, String> {

@@ -16,7 +16,7 @@ use crate::explain::{Explanation, Prediction};
 use crate::geometry::{InputGeometry, PixelSize, Window};
 use crate::graphics::{Capabilities, Protocol};
 use crate::heatmap::{Grid, Heatmap};
-use crate::job::Times;
+use crate::job::{About, Times};
 use crate::model::{ClassIndex, LayerSummary, ModelSummary};
 use crate::picture::colormap::Colormap;
 use crate::picture::{Style, View};
@@ -108,7 +108,7 @@ impl Desk {
     pub(crate) fn ready(names: &[&str], size: CellSize) -> Self {
         let mut desk = Self::loading(names, size);
         let labels = (0..12).map(|class| format!("bird {class}")).collect();
-        desk.event(Event::Reply(Reply::Ready(summary(), labels)));
+        desk.event(Event::Reply(Reply::Ready(about(summary(), labels))));
         desk.answer_all();
         desk.event(Event::Reply(Reply::Layers(layers())));
         desk.log.clear();
@@ -220,6 +220,16 @@ fn told(request: &Request) -> String {
     ];
     let words: Vec<String> = words.into_iter().flatten().collect();
     format!("show {} {}", request.image.path.display(), words.join(" "))
+}
+
+/// What the worker says first of a model.
+pub(crate) fn about(summary: ModelSummary, labels: Arc<[String]>) -> About {
+    About {
+        summary,
+        labels,
+        truth: Arc::default(),
+        warning: None,
+    }
 }
 
 pub(crate) fn summary() -> ModelSummary {
@@ -595,7 +605,7 @@ fn nothing_is_asked_before_the_model_is_there_and_the_last_wish_is_asked_then() 
     desk.press("jj3");
     assert!(desk.log.is_empty(), "{:?}", desk.log);
     let labels = (0..12).map(|class| format!("bird {class}")).collect();
-    desk.event(Event::Reply(Reply::Ready(summary(), labels)));
+    desk.event(Event::Reply(Reply::Ready(about(summary(), labels))));
     assert_eq!(desk.log, ["show c.png class 3"]);
 }
 
@@ -730,7 +740,7 @@ fn whatever_is_pressed_the_shown_picture_is_the_wanted_one_in_the_end() {
         let mut desk = Desk::ready(&names, SIZE);
         for image in (0..names.len()).step_by(2) {
             let classes = vec![ClassIndex(image % 12), ClassIndex(image % 5)];
-            desk.state.truth.insert(ImageId(image), classes);
+            Arc::make_mut(&mut desk.state.truth).insert(ImageId(image), classes);
         }
         for _ in 0..300 {
             match random.below(10) {

@@ -147,12 +147,20 @@ fn a_table_beside_the_images_is_used_where_it_fits_and_a_named_one_must_fit() {
     std::fs::create_dir(at("images")).unwrap();
     std::fs::write(at("images/a.png"), b"").unwrap();
     let model = Model::load(&ModelSource::Demo, &LoadOptions::default()).unwrap();
+    let classes = Classes::new(&model.labels().all(model.summary().classes));
     let (images, table) = (at("images"), at("truth.csv"));
     let found = |arguments: &[&str]| {
         let settings = settings(arguments);
         let scanned = scan(&settings.paths, settings.scan).unwrap();
         let mut notes = Vec::new();
-        let truth = truth(&settings, &scanned.images, &model, &mut notes);
+        let named = settings.truth.as_deref();
+        let truth = Truth::find(
+            named,
+            &settings.paths,
+            &scanned.images,
+            &classes,
+            &mut notes,
+        );
         truth.map(|truth| (truth.map(|truth| truth.source), notes))
     };
     assert_eq!(found(&[&images]).unwrap(), (None, Vec::new()));

@@ -44,8 +44,8 @@ fn the_true_classes_of_an_image_are_explained_in_turn() {
     );
     // Of image 0 class 7 is the top prediction.
     let classes = [ClassIndex(7), ClassIndex(4)];
-    desk.state.truth.insert(ImageId(0), classes.to_vec());
-    desk.state.truth.insert(ImageId(1), vec![ClassIndex(3)]);
+    Arc::make_mut(&mut desk.state.truth).insert(ImageId(0), classes.to_vec());
+    Arc::make_mut(&mut desk.state.truth).insert(ImageId(1), vec![ClassIndex(3)]);
     for (script, target) in [("T", 4), ("T", 7), ("jT", 3), ("T", 3)] {
         desk.press(script);
         desk.answer_all();
@@ -66,7 +66,7 @@ fn one_class_has_nothing_to_be_compared_with() {
         classes: 1,
         ..summary()
     };
-    desk.event(Event::Reply(Reply::Ready(summary, Arc::from([]))));
+    desk.event(Event::Reply(Reply::Ready(about(summary, Arc::from([])))));
     desk.press("=");
     assert_eq!(desk.state.message, "the model has one class");
     assert_eq!(desk.state.beside, None);

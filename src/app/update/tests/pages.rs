@@ -152,7 +152,7 @@ fn a_method_is_chosen_and_its_switches_count_at_once() {
 fn a_page_scrolls_by_keys_by_the_wheel_and_when_the_terminal_shrinks() {
     let mut desk = Desk::ready(&NAMES, CellSize::new(60, 16));
     let labels = (0..100).map(|class| format!("bird {class}")).collect();
-    desk.event(Event::Reply(Reply::Ready(summary(), labels)));
+    desk.event(Event::Reply(Reply::Ready(about(summary(), labels))));
     desk.answer_all();
     let rows = usize::from(page_areas(desk.state.size).unwrap().rows.height);
     desk.press("c<PageDown>");
@@ -213,7 +213,7 @@ fn what_is_pasted_goes_into_the_filter_and_control_c_quits_from_a_page() {
 fn a_class_that_turns_out_to_be_the_target_is_not_compared_with_itself() {
     let mut desk = Desk::loading(&NAMES, SIZE);
     let labels = (0..12).map(|class| format!("bird {class}")).collect();
-    desk.event(Event::Reply(Reply::Ready(summary(), labels)));
+    desk.event(Event::Reply(Reply::Ready(about(summary(), labels))));
     // Nothing is predicted yet; class 7 will be the top prediction.
     desk.press("cbird 7=cbird 7<Tab>");
     desk.answer_all();
