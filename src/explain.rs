@@ -68,7 +68,11 @@ impl Explanation {
         match self.layers.as_slice() {
             [] => "the input".to_owned(),
             [layer] => layer.clone(),
-            layers => format!("{} of {}", self.options.fusion.name(), layers.join(", ")),
+            layers => format!(
+                "{} of {}",
+                self.options.joined_by().name(),
+                layers.join(", ")
+            ),
         }
     }
 
@@ -168,12 +172,12 @@ pub fn explain(
     options: &Options,
     watch: &mut dyn Watch,
 ) -> Result<Explanation, ExplainError> {
-    let layers = fuse::layers(model, options);
+    let layers = fuse::layers(model, options)?;
     let logits = passes.at(model, input, &layers[0])?.logits().to_vec();
-    let target = prediction_of(model, &logits, class)?;
+    let target = prediction_of(model, input, &logits, class)?;
     let versus = options
         .versus
-        .map(|other| prediction_of(model, &logits, other))
+        .map(|other| prediction_of(model, input, &logits, other))
         .transpose()?;
     let score = Score {
         class,
@@ -214,16 +218,17 @@ fn heaviest(weights: &[f32]) -> Vec<ChannelWeight> {
     channels
 }
 
-/// The `k` best classes, best first. Equal logits keep the order of their classes.
+/// The `k` best classes of an input with these logits, best first. Equal logits keep the order of their classes.
 ///
 /// # Errors
 /// When a logit is not a finite number.
 pub fn predictions(
     model: &Model,
+    input: &Input,
     logits: &[f32],
     k: usize,
 ) -> Result<Vec<Prediction>, ExplainError> {
-    let ranked = ranked(model, logits)?;
+    let ranked = ranked(model, input, logits)?;
     let probabilities = softmax(logits);
     Ok((1..)
         .zip(ranked.into_iter().take(k))
@@ -237,10 +242,11 @@ pub fn predictions(
 /// When the class is out of range or a logit is not a finite number.
 pub fn prediction_of(
     model: &Model,
+    input: &Input,
     logits: &[f32],
     class: ClassIndex,
 ) -> Result<Prediction, ExplainError> {
-    let place = ranked(model, logits)?
+    let place = ranked(model, input, logits)?
         .iter()
         .position(|other| *other == class);
     let place = place.ok_or(RunError::ClassOutOfRange {
@@ -251,12 +257,12 @@ pub fn prediction_of(
     Ok(prediction(model, logits, place + 1, class, &probabilities))
 }
 
-fn ranked(model: &Model, logits: &[f32]) -> Result<Vec<ClassIndex>, ExplainError> {
+fn ranked(model: &Model, input: &Input, logits: &[f32]) -> Result<Vec<ClassIndex>, ExplainError> {
     if let Some(class) = logits.iter().position(|logit| !logit.is_finite()) {
         return Err(ExplainError::NotFinite {
             label: model.labels().get(ClassIndex(class)),
             logit: logits[class],
-            from: None,
+            from: model.first_not_finite(input)?,
         });
     }
     let mut classes: Vec<ClassIndex> = (0..logits.len()).map(ClassIndex).collect();

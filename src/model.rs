@@ -17,6 +17,7 @@ mod randomize;
 pub mod recipe;
 pub mod run;
 pub mod script;
+mod stages;
 pub mod zoo;
 
 use std::cell::{OnceCell, RefCell};
@@ -169,6 +170,8 @@ pub struct Model {
     graph: Graph,
     /// By target layer; made when a layer is first asked for.
     plans: RefCell<HashMap<String, Rc<Plan>>>,
+    /// The last layers of the stages, by layer and how many.
+    stages: RefCell<HashMap<(String, usize), Vec<String>>>,
     /// Whether a batch gives what its images give one by one; found out when it is first asked.
     takes_batches: OnceCell<bool>,
     /// The layer that is explained unless the user chooses another.
@@ -232,6 +235,7 @@ impl Model {
         let model = Self {
             graph,
             plans: RefCell::default(),
+            stages: RefCell::default(),
             takes_batches: OnceCell::new(),
             target_layer,
             recipe,
@@ -304,6 +308,20 @@ impl Model {
     pub fn rescore(&self, pass: &Pass, outputs: &Tensor) -> Result<Tensor, ModelError> {
         let plan = self.plan(pass.layer())?;
         self.in_batches(outputs, |outputs| plan.rescore(&self.graph, pass, outputs))
+    }
+
+    /// The Hessian of a score with respect to a pass's activations, times the activations,
+    /// `[channels, height, width]`. `score` makes a number of the logits `[classes]`.
+    ///
+    /// # Errors
+    /// As [`Model::run`]; when libtorch has no second derivative of an operation after the layer.
+    pub fn curvature(
+        &self,
+        pass: &Pass,
+        score: impl Fn(&Tensor) -> Result<Tensor, tch::TchError>,
+    ) -> Result<Tensor, ModelError> {
+        let plan = self.plan(pass.layer())?;
+        Ok(plan.curvature(&self.graph, pass, score)?)
     }
 
     fn in_batches(
@@ -449,3 +467,6 @@ fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str> + Clone) -> Strin
         format!("did you mean {}?", close.join(", "))
     }
 }
+
+#[cfg(test)]
+mod tests;

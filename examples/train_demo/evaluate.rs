@@ -42,7 +42,7 @@ pub(crate) fn evaluate(seed: u64, scenes: u64) -> Result<()> {
             .at(&model, &input, &model.summary().layer)?
             .logits()
             .to_vec();
-        right += u64::from(predictions(&model, &logits, 1)?[0].class.0 == class);
+        right += u64::from(predictions(&model, &input, &logits, 1)?[0].class.0 == class);
         pointed += u64::from(points_into(&model, &input, &mut passes, class, boxes[0])?);
 
         let scene = Scene::random(seed, scenes + index, 2);

@@ -131,8 +131,13 @@ impl Session<'_> {
         } else {
             0
         };
-        let ranked = predictions(self.model, &examined.logits, wanted.max(TOP))
-            .map_err(|error| error.to_string())?;
+        let ranked = predictions(
+            self.model,
+            &examined.input,
+            &examined.logits,
+            wanted.max(TOP),
+        )
+        .map_err(|error| error.to_string())?;
         let classes: Vec<ClassIndex> = match self.settings.classes {
             Classes::Top(top) => ranked
                 .iter()

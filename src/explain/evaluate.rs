@@ -263,7 +263,7 @@ impl<'a> Evaluator<'a> {
         let mut passes = Passes::default();
         let pass = passes.at(self.model, &input, &self.model.summary().layer)?;
         let logits = pass.logits().to_vec();
-        let ranked = predictions(self.model, &logits, TOP)?;
+        let ranked = predictions(self.model, &input, &logits, TOP)?;
         Ok(Subject {
             evaluator: self,
             ranked: ranked.iter().map(|prediction| prediction.class).collect(),

@@ -6,7 +6,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::methods::{Case, Evidence, Reads, Watch};
+use super::methods::{Case, Evidence, Reads, Watch, refine_cam};
 use super::options::{Fusion, Options};
 use super::target::Score;
 use super::{ExplainError, principal};
@@ -24,11 +24,16 @@ pub(super) struct Found {
 }
 
 /// The target layers, one at least.
-pub(super) fn layers(model: &Model, options: &Options) -> Vec<String> {
-    match (options.method.method().reads(), options.layers.as_slice()) {
+pub(super) fn layers(model: &Model, options: &Options) -> Result<Vec<String>, ExplainError> {
+    let method = options.method.method();
+    let own = &model.summary().layer;
+    Ok(match (method.reads(), options.layers.as_slice()) {
+        (Reads::Layer, named) if method.fusion().is_some() && named.len() < 2 => {
+            model.stages(named.first().unwrap_or(own), refine_cam::STAGES)?
+        }
         (Reads::Layer, [_, ..]) => options.layers.clone(),
-        _ => vec![model.summary().layer.clone()],
-    }
+        _ => vec![own.clone()],
+    })
 }
 
 /// The map of a score.
@@ -106,7 +111,7 @@ fn over_layers(
         let map = at_input(&found.raw, input);
         fused = Some(match fused {
             None => map,
-            Some(fused) => fused.with(&map, |a, b| match options.fusion {
+            Some(fused) => fused.with(&map, |a, b| match options.joined_by() {
                 Fusion::Mean => a + b,
                 Fusion::Max => a.max(b),
                 Fusion::Product => a * b,
@@ -114,7 +119,7 @@ fn over_layers(
         });
     }
     let fused = fused.unwrap_or_else(|| Grid::new(0, 0, Vec::new()));
-    let raw = match options.fusion {
+    let raw = match options.joined_by() {
         Fusion::Mean => fused.map(|value| value / layers.len() as f32),
         Fusion::Max | Fusion::Product => fused,
     };

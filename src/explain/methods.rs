@@ -3,13 +3,25 @@
 //! A new method is a file and a line in [`METHODS`]; help, pickers and the README's list come from
 //! the table.
 
+pub mod cam;
+pub mod eigen_cam;
+pub mod eigen_grad_cam;
+pub mod element_wise_grad_cam;
+pub mod finer_cam;
 pub mod grad_cam;
+pub mod grad_cam_plus_plus;
+pub mod hires_cam;
+pub mod layer_cam;
+pub mod refine_cam;
+pub mod shapley_cam;
+pub mod xgrad_cam;
 
 use std::fmt::Debug;
 
 use tch::Tensor;
 
 use super::ExplainError;
+use super::options::Fusion;
 use super::target::Score;
 use crate::heatmap::Grid;
 use crate::model::{Input, Model, Pass, Slope};
@@ -76,6 +88,12 @@ pub trait Method: Debug + Sync {
         Reads::Layer
     }
 
+    /// How it joins the maps of several layers, where that is what the method is. It then reads the
+    /// last layers of the stages, unless the user names several layers.
+    fn fusion(&self) -> Option<Fusion> {
+        None
+    }
+
     /// Whether it takes many passes through the network, and says how far it is.
     fn is_slow(&self) -> bool {
         false
@@ -106,7 +124,20 @@ impl Watch for Unwatched {
 }
 
 /// Every method, in the order of the picker.
-pub static METHODS: &[&dyn Method] = &[&grad_cam::GradCam];
+pub static METHODS: &[&dyn Method] = &[
+    &grad_cam::GradCam,
+    &grad_cam_plus_plus::GradCamPlusPlus,
+    &xgrad_cam::XGradCam,
+    &hires_cam::HiResCam,
+    &element_wise_grad_cam::ElementWiseGradCam,
+    &layer_cam::LayerCam,
+    &cam::Cam,
+    &finer_cam::FinerCam,
+    &shapley_cam::ShapleyCam,
+    &refine_cam::RefineCam,
+    &eigen_cam::EigenCam,
+    &eigen_grad_cam::EigenGradCam,
+];
 
 /// A method by its place in [`METHODS`]. The first one is the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -141,6 +172,11 @@ impl std::str::FromStr for MethodId {
             })
     }
 }
+
+#[cfg(test)]
+mod invariants;
+#[cfg(test)]
+mod oracle;
 
 #[cfg(test)]
 mod tests {

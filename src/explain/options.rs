@@ -23,6 +23,14 @@ pub struct Options {
     pub eigen_smooth: bool,
 }
 
+impl Options {
+    /// How the maps of several layers become one: the method's own way, where it has one.
+    #[must_use]
+    pub fn joined_by(&self) -> Fusion {
+        self.method.method().fusion().unwrap_or(self.fusion)
+    }
+}
+
 /// How the maps of several layers become one, after each was scaled to 0..=1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]

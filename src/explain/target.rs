@@ -5,6 +5,8 @@
 //! `d score / d y_j` are all that gradients need: the gradient of any score is the sum over classes
 //! of the slope times the gradient of the logit.
 
+use tch::Tensor;
+
 use super::softmax;
 use crate::model::{ClassIndex, Slope};
 
@@ -63,6 +65,27 @@ impl Score {
         let of = |class: ClassIndex| numbers.get(class.0).copied().unwrap_or(f32::NAN);
         let score = of(self.class) - self.versus.map_or(0.0, of);
         if self.negated { -score } else { score }
+    }
+
+    /// The score as a function of the logits `[classes]`, for autograd.
+    ///
+    /// # Errors
+    /// When a class is out of range.
+    pub fn of(&self, logits: &Tensor) -> Result<Tensor, tch::TchError> {
+        let numbers = match self.measure {
+            Measure::Logit => logits.shallow_clone(),
+            Measure::Probability => logits.f_softmax(0, None)?,
+        };
+        let of = |class: ClassIndex| numbers.f_select(0, class.0 as i64);
+        let mut score = of(self.class)?;
+        if let Some(versus) = self.versus {
+            score = score.f_sub(&of(versus)?)?;
+        }
+        if self.negated {
+            score.f_neg()
+        } else {
+            Ok(score)
+        }
     }
 
     /// `d score / d logit` at these logits, for the classes where it is not zero.

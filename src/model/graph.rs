@@ -161,6 +161,35 @@ impl Node {
         Some(&found.1)
     }
 
+    /// Whether it is attention in one operation.
+    pub fn is_attention(&self) -> bool {
+        self.operator.name() == "aten::scaled_dot_product_attention"
+    }
+
+    /// Attention in the operations that it consists of; the attention itself is a second output.
+    fn plain_attention(&self, attention: ValueId) -> Result<Self, DispatchError> {
+        let operator = Operator::find("aten::_scaled_dot_product_attention_math", "")?;
+        let arguments = [
+            "query",
+            "key",
+            "value",
+            "attn_mask",
+            "dropout_p",
+            "is_causal",
+            "scale",
+            "enable_gqa",
+        ];
+        let operands = arguments
+            .iter()
+            .filter_map(|name| Some((operator.position(name)?, self.operand(name)?.clone())))
+            .collect();
+        Ok(Self {
+            operator: Rc::new(operator),
+            operands,
+            outputs: self.outputs.iter().copied().chain([attention]).collect(),
+        })
+    }
+
     /// Runs the operation on the values that it reads; as many tensors as there are outputs.
     ///
     /// # Errors
@@ -212,6 +241,33 @@ impl Node {
 impl Graph {
     pub fn layer(&self, name: &str) -> Option<&Layer> {
         self.layers.iter().find(|layer| layer.name == name)
+    }
+
+    /// The same network with attention in the operations that it consists of: libtorch has no
+    /// second derivative of the one operation.
+    ///
+    /// # Errors
+    /// When libtorch has no such operation.
+    pub fn with_plain_attention(&self) -> Result<Self, DispatchError> {
+        let attention = ValueId(self.values);
+        let nodes = self.nodes.iter().map(|node| {
+            if node.is_attention() {
+                node.plain_attention(attention)
+            } else {
+                Ok(node.clone())
+            }
+        });
+        let constants = self.constants.iter();
+        Ok(Self {
+            nodes: nodes.collect::<Result<_, _>>()?,
+            constants: constants
+                .map(|(id, tensor)| (*id, tensor.shallow_clone()))
+                .collect(),
+            input: self.input,
+            output: self.output,
+            layers: self.layers.clone(),
+            values: self.values + 1,
+        })
     }
 
     /// A place for each value; those that a run is to start from are put in by its caller.

@@ -68,6 +68,7 @@ impl Model {
                 values: *values,
             },
             plans: RefCell::default(),
+            stages: RefCell::default(),
             takes_batches: OnceCell::new(),
             target_layer: self.target_layer.clone(),
             recipe: self.recipe.clone(),

@@ -10,6 +10,7 @@
 //! the *bridge*. With the activations they are all that another layer further on needs, and all
 //! that the suffix needs to run again on other activations.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use tch::{Kind, Tensor};
@@ -53,6 +54,9 @@ pub struct Plan {
 /// differentiated through the few of them that are not zero.
 pub type Slope = (ClassIndex, f32);
 
+/// Up to as many slopes, classes are picked one by one.
+const FEW_SLOPES: usize = 8;
+
 /// Nodes by index, and after each the values that nobody reads any more.
 #[derive(Debug)]
 struct Steps {
@@ -73,6 +77,9 @@ pub struct Pass {
     scores: Tensor,
     logits: Vec<f32>,
     pooled_head: Option<Tensor>,
+    /// The gradient of the last backward pass and the slopes that it was asked for: the methods
+    /// that read it take turns at one class.
+    gradient: RefCell<Option<(Vec<Slope>, Tensor)>>,
     bytes: usize,
 }
 
@@ -181,6 +188,20 @@ impl Plan {
         })
     }
 
+    /// The same without the weight row in the place of a backward pass.
+    #[cfg(test)]
+    pub(crate) fn by_backward_pass(self) -> Self {
+        Self {
+            pooled_head: None,
+            ..self
+        }
+    }
+
+    /// Whether nothing goes around the layer: what follows reads nothing else.
+    pub fn is_passed_by_all(&self) -> bool {
+        self.bridge.is_empty()
+    }
+
     /// Runs the network on one image `[1, 3, height, width]`, from what passes of the same image at
     /// other layers have kept.
     ///
@@ -227,10 +248,10 @@ impl Plan {
         let logits =
             Vec::<f32>::try_from(scores.f_detach()?.f_to_kind(Kind::Float)?.f_view([-1])?)?;
         // Autograd keeps about the suffix's activations; for the last layers that is the tapped
-        // value a few times over.
+        // value a few times over. The gradient is kept as well.
         let autograd = match pooled_head {
             Some(_) => 1,
-            None => 1 + self.suffix.nodes.len(),
+            None => 2 + self.suffix.nodes.len(),
         };
         let bytes = 4
             * (activations.numel() * autograd
@@ -244,8 +265,66 @@ impl Plan {
             scores,
             logits,
             pooled_head,
+            gradient: RefCell::default(),
             bytes,
         })
+    }
+
+    /// The Hessian of a score with respect to the activations, times the activations,
+    /// `[channels, height, width]`: how the gradient changes as the activations grow. `score` makes
+    /// a number of the logits `[classes]`.
+    ///
+    /// # Errors
+    /// When libtorch refuses, as it does where it has no second derivative of an operation.
+    pub fn curvature(
+        &self,
+        graph: &Graph,
+        pass: &Pass,
+        score: impl Fn(&Tensor) -> Result<Tensor, tch::TchError>,
+    ) -> Result<Tensor, RunError> {
+        let fused = |&index: &usize| graph.nodes[index].is_attention();
+        let (activations, scores) =
+            if pass.pooled_head.is_some() || self.suffix.nodes.iter().any(fused) {
+                self.differentiable_again(&graph.with_plain_attention()?, pass)?
+            } else {
+                (
+                    pass.activations.shallow_clone(),
+                    pass.scores.shallow_clone(),
+                )
+            };
+        let backward = |of: Tensor, twice: bool| -> Result<Tensor, RunError> {
+            let found = Tensor::f_run_backward(&[of], &[&activations], true, twice)?;
+            let found = found.into_iter().find(Tensor::defined);
+            // A gradient that does not depend on the activations has none of its own.
+            Ok(found.map_or_else(|| activations.f_zeros_like(), Ok)?)
+        };
+        let gradient = backward(score(&scores.f_select(0, 0)?)?, true)?;
+        let growth = gradient.f_mul(&activations.f_detach()?)?.f_sum(None)?;
+        let curvature = if growth.requires_grad() {
+            backward(growth, false)?
+        } else {
+            activations.f_zeros_like()?
+        };
+        Ok(pass.map.view(&curvature.f_detach()?)?)
+    }
+
+    /// Activations and scores `[1, classes]` with the graph between them, on another form of the
+    /// network.
+    fn differentiable_again(
+        &self,
+        graph: &Graph,
+        pass: &Pass,
+    ) -> Result<(Tensor, Tensor), RunError> {
+        let activations = pass.output()?.f_set_requires_grad(true)?;
+        let mut values = graph.no_values();
+        for (id, value) in &pass.bridge {
+            values[id.0] = Some(value.shallow_clone());
+        }
+        values[self.layer.output.0] = Some(activations.shallow_clone());
+        self.suffix.run(graph, &mut values)?;
+        let scores = values[graph.output.0].take();
+        let scores = scores.ok_or_else(|| RunError::NoPath(self.layer.name.clone()))?;
+        Ok((activations, scores))
     }
 
     /// Logits `[n, classes]` for other outputs of the target layer, `[n, …]` as the layer makes
@@ -382,12 +461,12 @@ impl Pass {
     }
 
     /// Gradient of a score with respect to the activations, `[channels, height, width]`. Runs no
-    /// forward pass.
+    /// forward pass, and no backward pass for the slopes that it was last asked for.
     ///
     /// # Errors
     /// When a class is out of range or libtorch refuses.
     pub fn gradients(&self, slopes: &[Slope]) -> Result<Tensor, RunError> {
-        if let Some(weight) = &self.pooled_head {
+        if let Some(weights) = self.head_weights(slopes)? {
             // d logit / d A_k(x, y) = weight[class, k] / (height * width), the same everywhere.
             let Map {
                 channels,
@@ -395,19 +474,37 @@ impl Pass {
                 width,
                 ..
             } = self.map;
-            let weights = self
-                .weighted(weight, 0, slopes)?
-                .f_div_scalar((height * width) as f64)?;
             return Ok(weights
+                .f_div_scalar((height * width) as f64)?
                 .f_view([-1, 1, 1])?
                 .f_expand([channels, height, width], false)?);
+        }
+        if let Some((of, gradient)) = &*self.gradient.borrow()
+            && of == slopes
+        {
+            return Ok(gradient.shallow_clone());
         }
         let gradients =
             Tensor::f_run_backward(&[self.score(slopes)?], &[&self.activations], true, false)?;
         let gradient = gradients
             .first()
             .ok_or_else(|| RunError::NoPath(self.layer.clone()))?;
-        Ok(self.map.view(gradient)?)
+        let gradient = self.map.view(gradient)?;
+        self.gradient
+            .replace(Some((slopes.to_vec(), gradient.shallow_clone())));
+        Ok(gradient)
+    }
+
+    /// What the linear layer gives each channel of the target layer for a score, `[channels]`,
+    /// where only global average pooling stands before it; nothing elsewhere.
+    ///
+    /// # Errors
+    /// When a class is out of range or libtorch refuses.
+    pub fn head_weights(&self, slopes: &[Slope]) -> Result<Option<Tensor>, RunError> {
+        let weight = self.pooled_head.as_ref();
+        weight
+            .map(|weight| self.weighted(weight, 0, slopes))
+            .transpose()
     }
 
     /// The score `[]` as a function of the activations, for autograd.
@@ -417,8 +514,21 @@ impl Pass {
 
     /// The sum over classes of the slope times the class's part of a tensor, along this axis.
     fn weighted(&self, tensor: &Tensor, axis: i64, slopes: &[Slope]) -> Result<Tensor, RunError> {
-        if let &[(class, 1.0)] = slopes {
-            return Ok(tensor.f_select(axis, self.row(class)?)?);
+        if let Some((&(class, slope), others)) = slopes.split_first()
+            && others.len() < FEW_SLOPES
+        {
+            let part = |class: ClassIndex, slope: f32| -> Result<Tensor, RunError> {
+                let part = tensor.f_select(axis, self.row(class)?)?;
+                Ok(if slope == 1.0 {
+                    part
+                } else {
+                    part.f_mul_scalar(f64::from(slope))?
+                })
+            };
+            let first = part(class, slope);
+            return others.iter().fold(first, |sum, &(class, slope)| {
+                Ok(sum?.f_add(&part(class, slope)?)?)
+            });
         }
         let mut weights = vec![0.0_f32; self.logits.len()];
         for &(class, slope) in slopes {
@@ -428,14 +538,8 @@ impl Pass {
         let weights = Tensor::from_slice(&weights)
             .f_to_device(tensor.device())?
             .f_to_kind(tensor.kind())?;
-        let weights = if axis == 0 {
-            weights.f_unsqueeze(1)?
-        } else {
-            weights
-        };
-        Ok(tensor
-            .f_mul(&weights)?
-            .f_sum_dim_intlist(axis, false, None)?)
+        let rows = tensor.f_transpose(axis, -1)?;
+        Ok(rows.f_mv(&weights)?)
     }
 
     /// About how much memory the pass holds.

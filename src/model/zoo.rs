@@ -269,7 +269,7 @@ fn prefix(checkpoint: &Checkpoint, marker: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod oracle;
+pub(crate) mod oracle;
 #[cfg(test)]
 pub(crate) use oracle::generator;
 #[cfg(test)]

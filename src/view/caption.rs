@@ -278,7 +278,10 @@ fn layer(explanation: &Explanation) -> (String, String) {
     let words = explanation.layer();
     let brief = match explanation.layers.len() {
         0 | 1 => words.clone(),
-        several => format!("{} of {several} layers", explanation.options.fusion.name()),
+        several => format!(
+            "{} of {several} layers",
+            explanation.options.joined_by().name()
+        ),
     };
     (words, brief)
 }

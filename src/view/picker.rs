@@ -273,9 +273,12 @@ fn switches(state: &State, picker: &Picker) -> String {
         Page::Layers => match picker.marked.len() {
             0 | 1 => format!(
                 "Space marks several, fused by their {}",
-                options.fusion.name()
+                options.joined_by().name()
             ),
-            marked => format!("{marked} marked, fused by their {}", options.fusion.name()),
+            marked => format!(
+                "{marked} marked, fused by their {}",
+                options.joined_by().name()
+            ),
         },
         Page::Methods => format!(
             "aug_smooth {} · eigen_smooth {} · score: {}",

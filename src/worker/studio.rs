@@ -136,7 +136,7 @@ impl Studio {
     fn kept(&mut self, image: &ImageRef) -> Result<&mut Kept, String> {
         if !self.kept.contains(image.id) {
             let mut examined = examine(&self.model, &image.path)?;
-            let predictions = predictions(&self.model, &examined.logits, TOP)
+            let predictions = predictions(&self.model, &examined.input, &examined.logits, TOP)
                 .map_err(|error| error.to_string())?;
             examined.image = at_most(examined.image, SCREEN)?;
             let kept = Kept {

@@ -166,7 +166,7 @@ fn options_record<'a>(session: &'a Session<'_>, explained: &'a Explained) -> Opt
         method: options.method.method().key(),
         method_name: options.method.method().name(),
         layers: first.map_or(&[], |explanation| &explanation.layers),
-        fusion: options.fusion,
+        fusion: options.joined_by(),
         score: options.measure,
         versus: first.and_then(|explanation| explanation.versus.as_ref()),
         counterfactual: options.counterfactual,

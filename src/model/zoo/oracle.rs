@@ -20,11 +20,11 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tch::{Device, Kind, Tensor};
 
-use super::build;
-use crate::model::ClassIndex;
+use super::{Network, build};
 use crate::model::checkpoint::{Card, Checkpoint, CheckpointError, Store};
 use crate::model::graph::Graph;
 use crate::model::run::{Plan, shapes};
+use crate::model::{ClassIndex, Input, Model};
 
 /// Largest difference of a number, where the numbers of its kind are about 1.
 const TOLERANCE: f64 = 1e-4;
@@ -111,8 +111,22 @@ fn records(family: &str) -> Vec<Record> {
     serde_json::from_str(&text).unwrap()
 }
 
+/// A network of a family's file, with its input.
+pub(crate) fn model(family: &str, name: &str) -> (Model, Input) {
+    let records = records(family);
+    let record = records.iter().find(|record| record.name == name).unwrap();
+    let _turn = generator();
+    let checkpoint = record.checkpoint();
+    let network = record.network(&checkpoint).unwrap();
+    let layer = network.target_layer.clone();
+    let graph = network.into_graph(&checkpoint).unwrap();
+    let size = record.input.map(|side| u32::try_from(side).unwrap());
+    let model = Model::of_graph(graph, &layer, record.classes, size);
+    (model, Input::of_tensor(record.image()))
+}
+
 #[expect(clippy::disallowed_methods, reason = "a message to this test alone")]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
@@ -170,16 +184,24 @@ impl Record {
         Checkpoint::of(self.name.clone(), String::new(), card, store).unwrap()
     }
 
+    fn network(&self, checkpoint: &Checkpoint) -> Result<Network, String> {
+        let size = self.input.map(|side| usize::try_from(side).unwrap());
+        build(checkpoint, Some(size.into())).map_err(|error| error.to_string())
+    }
+
+    /// The input, `[1, 3, height, width]`. Needs the generator's turn.
+    fn image(&self) -> Tensor {
+        let [height, width] = self.input;
+        tch::manual_seed(7);
+        Tensor::empty([1, 3, height, width], (Kind::Float, Device::Cpu)).uniform_(-2.0, 2.0)
+    }
+
     /// # Errors
     /// What differs first, in words.
     fn compare(&self) -> Result<Difference, String> {
         let _turn = generator();
         let checkpoint = self.checkpoint();
-        let network = build(
-            &checkpoint,
-            Some(self.input.map(|side| usize::try_from(side).unwrap()).into()),
-        )
-        .map_err(|error| error.to_string())?;
+        let network = self.network(&checkpoint)?;
         if network.classes != self.classes {
             return Err(format!("{} classes, not {}", network.classes, self.classes));
         }
@@ -193,12 +215,7 @@ impl Record {
         let graph = network
             .into_graph(&checkpoint)
             .map_err(|error| error.to_string())?;
-        tch::manual_seed(7);
-        let input = Tensor::empty(
-            [1, 3, self.input[0], self.input[1]],
-            (Kind::Float, Device::Cpu),
-        )
-        .uniform_(-2.0, 2.0);
+        let input = self.image();
         self.compare_layers(&graph, &input)?;
         let layer = graph
             .layer(&default)
