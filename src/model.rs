@@ -18,6 +18,7 @@ pub mod recipe;
 pub mod run;
 pub mod script;
 mod stages;
+pub mod walk;
 pub mod zoo;
 
 use std::cell::{OnceCell, RefCell};
@@ -38,6 +39,7 @@ use open::Opened;
 use recipe::{Recipe, RecipeOverrides};
 use run::Plan;
 pub use run::{Pass, RunError, Slope};
+use walk::{Found, Rule, Slopes, Wanted};
 
 /// Index of a class, as the model's output numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -324,6 +326,48 @@ impl Model {
         Ok(plan.curvature(&self.graph, pass, score)?)
     }
 
+    /// Gradients of the scores of inputs `[n, 3, h, w]` with respect to their pixels, of the same
+    /// shape. In one go where the network takes batches.
+    ///
+    /// # Errors
+    /// As [`Model::run`]; when a class is out of range.
+    pub fn pixel_gradients(
+        &self,
+        inputs: &Tensor,
+        slopes: Slopes<'_>,
+        rule: Rule,
+    ) -> Result<Tensor, ModelError> {
+        let pixels = self.graph.input;
+        self.in_batches(inputs, |inputs| {
+            let wanted = Wanted {
+                gradients: &[pixels],
+                ..Wanted::default()
+            };
+            let mut found = walk::differentiate(&self.graph, inputs, wanted, slopes, rule)?;
+            let gradient = found.gradients.remove(&pixels);
+            gradient.ok_or_else(|| RunError::NoPath("the input".to_owned()))
+        })
+    }
+
+    /// Values of the graph for one input, and gradients of its score with respect to them.
+    ///
+    /// # Errors
+    /// As [`Model::run`]; when a class is out of range.
+    pub fn differentiate(
+        &self,
+        input: &Input,
+        wanted: Wanted<'_>,
+        slopes: Slopes<'_>,
+    ) -> Result<Found, ModelError> {
+        let found = walk::differentiate(&self.graph, &input.tensor, wanted, slopes, Rule::Plain);
+        Ok(found?)
+    }
+
+    /// The operations, for methods that look for some of them.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
     fn in_batches(
         &self,
         tensors: &Tensor,
@@ -469,4 +513,4 @@ fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str> + Clone) -> Strin
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,7 +6,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::methods::{Case, Evidence, Reads, Watch, refine_cam};
+use super::methods::{Case, Evidence, Reads, Watch, pixels, refine_cam};
 use super::options::{Fusion, Options};
 use super::target::Score;
 use super::{ExplainError, principal};
@@ -148,11 +148,7 @@ fn one(case: &Case<'_>, options: &Options, watch: &mut dyn Watch) -> Result<Foun
 
 /// The sum over channels of `[channels, height, width]`.
 fn over_channels(shares: &Tensor) -> Result<Grid, ExplainError> {
-    let sum = shares.f_sum_dim_intlist(0_i64, false, Kind::Float)?;
-    let size = sum.size();
-    let values = Vec::<f32>::try_from(sum.f_contiguous()?.f_view([-1])?)?;
-    let side = |axis: usize| usize::try_from(size[axis]).unwrap_or(0);
-    Ok(Grid::new(side(1), side(0), values))
+    pixels::grid(&shares.f_sum_dim_intlist(0_i64, false, Kind::Float)?)
 }
 
 /// The final map at the input's size.

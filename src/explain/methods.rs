@@ -3,17 +3,35 @@
 //! A new method is a file and a line in [`METHODS`]; help, pickers and the README's list come from
 //! the table.
 
+pub mod ablation_cam;
+mod attention;
+pub mod attention_rollout;
 pub mod cam;
+pub mod deconvolution;
 pub mod eigen_cam;
 pub mod eigen_grad_cam;
 pub mod element_wise_grad_cam;
 pub mod finer_cam;
+pub mod full_grad;
 pub mod grad_cam;
 pub mod grad_cam_plus_plus;
+pub mod gradient;
+pub mod gradient_attention_rollout;
+pub mod guided_backprop;
+pub mod guided_grad_cam;
 pub mod hires_cam;
+pub mod integrated_gradients;
 pub mod layer_cam;
+mod noise;
+pub mod occlusion;
+#[cfg(test)]
+mod parity;
+pub(super) mod pixels;
 pub mod refine_cam;
+pub mod score_cam;
 pub mod shapley_cam;
+pub mod smooth_grad;
+pub mod smooth_grad_cam_plus_plus;
 pub mod xgrad_cam;
 
 use std::fmt::Debug;
@@ -137,6 +155,19 @@ pub static METHODS: &[&dyn Method] = &[
     &refine_cam::RefineCam,
     &eigen_cam::EigenCam,
     &eigen_grad_cam::EigenGradCam,
+    &ablation_cam::AblationCam,
+    &score_cam::ScoreCam,
+    &full_grad::FullGrad,
+    &smooth_grad_cam_plus_plus::SmoothGradCamPlusPlus,
+    &guided_backprop::GuidedBackprop,
+    &guided_grad_cam::GuidedGradCam,
+    &deconvolution::Deconvolution,
+    &gradient::Gradient,
+    &integrated_gradients::IntegratedGradients,
+    &smooth_grad::SmoothGrad,
+    &occlusion::Occlusion,
+    &attention_rollout::AttentionRollout,
+    &gradient_attention_rollout::GradientAttentionRollout,
 ];
 
 /// A method by its place in [`METHODS`]. The first one is the default.

@@ -59,7 +59,7 @@ const FEW_SLOPES: usize = 8;
 
 /// Nodes by index, and after each the values that nobody reads any more.
 #[derive(Debug)]
-struct Steps {
+pub(super) struct Steps {
     nodes: Vec<usize>,
     spent: Vec<Vec<ValueId>>,
 }
@@ -128,6 +128,16 @@ impl Map {
                 Some(MapLayout::Tokens { prefix, grid: None })
             }
             _ => None,
+        }
+    }
+
+    /// Which axis of the layer's output has the channels.
+    #[must_use]
+    pub fn channel_axis(&self) -> i64 {
+        match self.layout {
+            MapLayout::ChannelsFirst => 1,
+            MapLayout::ChannelsLast => 3,
+            MapLayout::Tokens { .. } => 2,
         }
     }
 
@@ -387,7 +397,7 @@ impl Steps {
     }
 
     /// The nodes that make these values from those that are there already, and no others.
-    fn to(graph: &Graph, wanted: &HashSet<ValueId>, there: &[Option<Tensor>]) -> Self {
+    pub(super) fn to(graph: &Graph, wanted: &HashSet<ValueId>, there: &[Option<Tensor>]) -> Self {
         let mut needed: HashSet<ValueId> = wanted.clone();
         let mut nodes: Vec<usize> = Vec::new();
         for (index, node) in graph.nodes.iter().enumerate().rev() {
@@ -401,6 +411,12 @@ impl Steps {
         Self::new(graph, nodes, wanted)
     }
 
+    /// The nodes, each with the values that nobody reads after it.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &[ValueId])> {
+        let spent = self.spent.iter().map(Vec::as_slice);
+        self.nodes.iter().copied().zip(spent)
+    }
+
     fn run(&self, graph: &Graph, values: &mut [Option<Tensor>]) -> Result<(), RunError> {
         self.run_and(graph, values, |_, _| {})
     }
@@ -412,7 +428,7 @@ impl Steps {
         values: &mut [Option<Tensor>],
         mut seen: impl FnMut(ValueId, &Tensor),
     ) -> Result<(), RunError> {
-        for (&index, spent) in self.nodes.iter().zip(&self.spent) {
+        for (index, spent) in self.iter() {
             let node = &graph.nodes[index];
             let outputs =
                 node.run(|id| graph.constants.get(&id).or_else(|| values[id.0].as_ref()))?;
@@ -505,6 +521,26 @@ impl Pass {
         weight
             .map(|weight| self.weighted(weight, 0, slopes))
             .transpose()
+    }
+
+    /// Logits `[n, classes]` when the mean of one channel changes, of `first` and the following ones
+    /// in turn, by the changes `[n]`; where only global average pooling and one linear layer follow
+    /// the target layer, and nothing elsewhere.
+    ///
+    /// # Errors
+    /// When libtorch refuses.
+    pub fn logits_of_changed_means(
+        &self,
+        first: i64,
+        changes: &Tensor,
+    ) -> Result<Option<Tensor>, RunError> {
+        let Some(weight) = &self.pooled_head else {
+            return Ok(None);
+        };
+        let count = changes.size().first().copied().unwrap_or(0);
+        let rows = weight.f_narrow(1, first, count)?.f_transpose(0, 1)?;
+        let moved = rows.f_mul(&changes.f_unsqueeze(1)?)?;
+        Ok(Some(self.scores.f_detach()?.f_add(&moved)?))
     }
 
     /// The score `[]` as a function of the activations, for autograd.

@@ -75,3 +75,25 @@ impl Input {
         }
     }
 }
+
+/// A network of one's own for images of this height and width, with the layer that is explained.
+/// Pixels reach it as they are, from 0 to 1.
+pub(crate) fn literal(graph: Graph, layer: &str, (height, width): (usize, usize)) -> Model {
+    let side = |length: usize| u32::try_from(length).unwrap();
+    let size = [side(height), side(width)];
+    let image = Tensor::zeros(
+        [1, 3, i64::from(size[0]), i64::from(size[1])],
+        (tch::Kind::Float, Device::Cpu),
+    );
+    let logits = run::logits(&graph, &image).unwrap();
+    let classes = usize::try_from(logits.size()[1]).unwrap();
+    let mut model = Model::of_graph(graph, layer, classes, size);
+    model.takes_batches = OnceCell::from(true);
+    model.recipe = Recipe {
+        resize: Resize::None,
+        mean: [0.0; 3],
+        std: [1.0; 3],
+        ..model.recipe
+    };
+    model
+}

@@ -68,7 +68,7 @@ def weight(index, key_number):
 def fill(model):
     """He et al.'s spread for convolutions, and BatchNorm statistics that are not trivial."""
     state = model.state_dict()
-    keys = sorted(key for key in state if not key.endswith("num_batches_tracked"))
+    keys = sorted(key for key in state if state[key].is_floating_point())
     for number, key in enumerate(keys):
         tensor = state[key]
         index = torch.arange(tensor.numel(), dtype=torch.float64).reshape(tensor.shape)

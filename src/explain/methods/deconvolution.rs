@@ -1,0 +1,41 @@
+//! Deconvolution: the network run backwards from the score to the pixels, with ReLUs that keep what
+//! is positive on the way back.
+//!
+//! `R_l = (R_{l+1} > 0) · R_{l+1}` at each ReLU, whatever it has read (Zeiler and Fergus 2013,
+//! arXiv 1311.2901, section 2.1; Springenberg et al. 2014, arXiv 1412.6806, figure 1). The
+//! attribution is that of captum's `Deconvolution`, and as for guided backpropagation every ReLU
+//! counts. At each pixel the map has the largest of its channels' sizes.
+
+use super::{Case, Evidence, Method, Reads, Watch, guided_backprop, pixels};
+use crate::explain::ExplainError;
+use crate::model::walk::Rule;
+
+#[derive(Debug)]
+pub struct Deconvolution;
+
+impl Method for Deconvolution {
+    fn name(&self) -> &'static str {
+        "Deconvolution"
+    }
+
+    fn key(&self) -> &'static str {
+        "deconvolution"
+    }
+
+    fn summary(&self) -> &'static str {
+        "the network backwards, ReLU on the way back"
+    }
+
+    fn paper(&self) -> &'static str {
+        "Zeiler and Fergus 2013, arXiv 1311.2901"
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::Pixels
+    }
+
+    fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+        let attribution = guided_backprop::attribution(case, Rule::Deconvolution, self.name())?;
+        Ok(Evidence::Map(pixels::largest(&attribution)?))
+    }
+}

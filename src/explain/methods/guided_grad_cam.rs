@@ -1,0 +1,57 @@
+//! Guided Grad-CAM: the fine lines of guided backpropagation where Grad-CAM sees the class.
+//!
+//! Guided backpropagation times the Grad-CAM map of the target layer after its ReLU, brought to the
+//! input's size bilinearly (Selvaraju et al. 2017, arXiv 1610.02391, section 3.2). The attribution is
+//! that of captum's `GuidedGradCam` with `interpolate_mode="bilinear"`; its default is the nearest
+//! neighbour, and the paper's is not. At each pixel the map has the largest of its channels' sizes.
+
+use tch::{Kind, Tensor};
+
+use super::{Case, Evidence, Method, Watch, grad_cam, guided_backprop, pixels};
+use crate::explain::ExplainError;
+use crate::model::walk::Rule;
+
+#[derive(Debug)]
+pub struct GuidedGradCam;
+
+impl Method for GuidedGradCam {
+    fn name(&self) -> &'static str {
+        "Guided Grad-CAM"
+    }
+
+    fn key(&self) -> &'static str {
+        "guided-grad-cam"
+    }
+
+    fn summary(&self) -> &'static str {
+        "guided backpropagation times the Grad-CAM map"
+    }
+
+    fn paper(&self) -> &'static str {
+        "Selvaraju et al. 2017, arXiv 1610.02391"
+    }
+
+    fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+        Ok(Evidence::Map(pixels::largest(&attribution(case)?)?))
+    }
+}
+
+/// `[3, height, width]`.
+pub(super) fn attribution(case: &Case<'_>) -> Result<Tensor, ExplainError> {
+    let guided = guided_backprop::attribution(case, Rule::Guided, GuidedGradCam.name())?;
+    let weights = grad_cam::channel_weights(&case.pass.gradients(&case.slopes())?)?;
+    let map = case
+        .pass
+        .activations()?
+        .f_mul(&weights.f_view([-1, 1, 1])?)?
+        .f_sum_dim_intlist(0_i64, false, Kind::Float)?
+        .f_relu()?;
+    let size = guided.size();
+    let map = map.f_unsqueeze(0)?.f_unsqueeze(0)?.f_upsample_bilinear2d(
+        [size[1], size[2]],
+        false,
+        None,
+        None,
+    )?;
+    Ok(guided.f_mul(&map.f_squeeze_dim(0)?)?)
+}
