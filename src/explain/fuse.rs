@@ -108,7 +108,10 @@ fn over_layers(
         if total == 1 {
             return Ok(found);
         }
-        let map = at_input(&found.raw, input);
+        let map = match options.joined_by() {
+            Fusion::Mean | Fusion::Max => scaled(&found.raw, input),
+            Fusion::Product => at_input(&found.raw, input),
+        };
         fused = Some(match fused {
             None => map,
             Some(fused) => fused.with(&map, |a, b| match options.joined_by() {
@@ -149,6 +152,16 @@ fn one(case: &Case<'_>, options: &Options, watch: &mut dyn Watch) -> Result<Foun
 /// The sum over channels of `[channels, height, width]`.
 fn over_channels(shares: &Tensor) -> Result<Grid, ExplainError> {
     pixels::grid(&shares.f_sum_dim_intlist(0_i64, false, Kind::Float)?)
+}
+
+/// A layer's map, scaled on its grid and then brought to the input's size: its largest value may be
+/// below 1 there.
+fn scaled(raw: &Grid, input: &Input) -> Grid {
+    let size = input.geometry.input;
+    let heatmap = Heatmap::from_raw(raw);
+    heatmap
+        .grid
+        .upsample(size.width as usize, size.height as usize)
 }
 
 /// The final map at the input's size.

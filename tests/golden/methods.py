@@ -189,7 +189,7 @@ def moved(method, a, b):
     return apart / peak
 
 
-def gradient_maps(network, layers):
+def gradient_maps(network, layers, methods):
     """The class of the first four with the fewest maps that are not steady, its raw maps, and those."""
     with torch.no_grad():
         order = network.model(network.x)[0].argsort(descending=True).tolist()
@@ -198,7 +198,7 @@ def gradient_maps(network, layers):
     for chosen in order[:4]:
         maps, unsteady = {}, []
         for layer in layers:
-            for method, make in GRADIENT.items():
+            for method, make in methods.items():
                 raw = network.run(make, [layer], chosen)[0]
                 apart = moved(method, raw, noisy.run(make, [layer], chosen)[0])
                 if apart < STEADY:
@@ -217,12 +217,21 @@ def record(name, model, x, layers, slow, stages, more):
     print(name, flush=True)
     reshape = grid if name.startswith(TOKENS) else None
     network = Network(Logits(model).eval(), x, reshape)
-    chosen, maps, unsteady = gradient_maps(network, layers)
+    # PyTorch has no second derivative of MobileNet v3's hard sigmoid, and Shapley-CAM needs it.
+    methods = {key: make for key, make in GRADIENT.items() if (key, "mobilenet_v3" in name) != ("shapley-cam", True)}
+    chosen, maps, unsteady = gradient_maps(network, layers, methods)
     out = [map_record(method, [layer], chosen, "raw", raw) for (method, layer), raw in maps.items()]
     for method, make in SLOW.items():
         for layer in slow:
-            out.append(map_record(method, [layer], chosen, "raw", network.run(make, [layer], chosen)[0]))
-    whole = {"refine-cam": (pgc.RefineCAM, stages)} | ({} if reshape else {"full-grad": (FullGrad, [])})
+            raw, again = (seen.run(make, [layer], chosen)[0] for seen in (network, network.noisy()))
+            if moved(method, raw, again) < STEADY:
+                out.append(map_record(method, [layer], chosen, "raw", raw))
+            else:
+                unsteady.append([method, layer, number(moved(method, raw, again))])
+    whole = {"refine-cam": (pgc.RefineCAM, stages)}
+    # FullGrad takes the biases of exactly torch's Conv2d and BatchNorm2d; timm has classes of its own.
+    if not reshape and name.startswith("torchvision/"):
+        whole["full-grad"] = (FullGrad, [])
     for method, (make, layers_read) in whole.items():
         final, again = (seen.run(make, layers_read, chosen)[1] for seen in (network, network.noisy()))
         if moved(method, final, again) < STEADY:
