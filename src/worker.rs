@@ -146,13 +146,13 @@ fn supersedes(job: &Job) -> bool {
 struct Waiting<'a> {
     generation: Generation,
     jobs: &'a Receiver<Job>,
-    waiting: &'a mut VecDeque<Job>,
+    kept: &'a mut VecDeque<Job>,
     replies: &'a Sender<Reply>,
 }
 
 impl Watch for Waiting<'_> {
     fn step(&mut self, done: usize, total: usize) -> Result<(), ExplainError> {
-        self.waiting.extend(self.jobs.try_iter());
+        self.kept.extend(self.jobs.try_iter());
         let gone = self
             .replies
             .send(Reply::Progress {
@@ -161,7 +161,7 @@ impl Watch for Waiting<'_> {
                 total,
             })
             .is_err();
-        if gone || self.waiting.iter().any(supersedes) {
+        if gone || self.kept.iter().any(supersedes) {
             return Err(ExplainError::CalledOff);
         }
         Ok(())
@@ -250,7 +250,7 @@ impl<E: Explain> Desk<E> {
         let mut watch = Waiting {
             generation,
             jobs: &self.jobs,
-            waiting: &mut self.waiting,
+            kept: &mut self.waiting,
             replies: &self.replies,
         };
         let engine = &mut self.engine;

@@ -171,6 +171,10 @@ fn at_input(raw: &Grid, input: &Input) -> Grid {
 }
 
 /// A part of the work, as its whole sees it.
+#[expect(
+    clippy::struct_field_names,
+    reason = "the number of a part has no better name"
+)]
 struct Part<'a> {
     watch: &'a mut dyn Watch,
     part: usize,

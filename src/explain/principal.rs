@@ -42,7 +42,9 @@ pub(super) fn component(channels: &Tensor) -> Result<Grid, ExplainError> {
             (low.min(*value), high.max(*value))
         });
     if -low > high {
-        values.iter_mut().for_each(|value| *value = -*value);
+        for value in &mut values {
+            *value = -*value;
+        }
     }
     let side = |length: i64| usize::try_from(length).unwrap_or(0);
     Ok(Grid::new(side(width), side(height), values))

@@ -13,13 +13,11 @@ impl Passes {
     /// # Errors
     /// As [`Model::run_at`].
     pub fn at(&mut self, model: &Model, input: &Input, layer: &str) -> Result<&Pass, ModelError> {
-        let place = match self.0.iter().position(|pass| pass.layer() == layer) {
-            Some(place) => place,
-            None => {
-                self.0.push(model.run_at(layer, input, &self.0)?);
-                self.0.len() - 1
-            }
-        };
+        let known = self.0.iter().position(|pass| pass.layer() == layer);
+        let place = known.unwrap_or(self.0.len());
+        if known.is_none() {
+            self.0.push(model.run_at(layer, input, &self.0)?);
+        }
         Ok(&self.0[place])
     }
 

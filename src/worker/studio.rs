@@ -3,6 +3,8 @@
 //! Each image is decoded and run once; each of its classes is explained once. A picture of another
 //! style is composed from what is kept.
 
+mod name;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,8 +24,9 @@ use crate::job::{About, ImageRef, Outcome, Request, Target, Times, map_of};
 use crate::model::passes::Passes;
 use crate::model::{ClassIndex, Input, LayerSummary, Model};
 use crate::picture::decode::decode;
-use crate::picture::files::{label_part, output_path, save_png, stem};
+use crate::picture::files::{output_path, save_png, stem};
 use crate::picture::overlay::{Parts, compose};
+use name::name_part;
 
 /// How many predictions are shown.
 pub const TOP: usize = 5;
@@ -325,7 +328,7 @@ impl Explain for Studio {
         let path = output_path(
             folder,
             &stem(&request.image.path),
-            &label_part(&shown.explanation.target.label),
+            &name_part(&shown.explanation, shown.beside.as_ref(), request.style),
             &ending,
         );
         save_png(&picture, &path)?;
