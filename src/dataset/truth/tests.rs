@@ -101,10 +101,10 @@ fn rows_become_objects_whatever_the_table_looks_like() {
 
 #[test]
 fn a_path_fits_the_image_that_ends_in_it_and_of_several_the_one_that_is_named_so() {
-    let case = Case::new(&["x.png", "a/x.png", "b/x.png"]);
+    let case = Case::new(&["a/x.png", "x.png", "b/x.png"]);
     assert_eq!(
         case.classes("b/x.png,0\nx.png,1\nimages/a/x.png,0\n"),
-        [[1], [0], [0]]
+        [[0], [1], [0]]
     );
     let case = Case::new(&["a/x.png", "b/x.png", "y.png"]);
     assert_eq!(

@@ -224,16 +224,22 @@ fn the_maps_of_two_classes_point_into_their_own_boxes_and_not_into_each_others()
 
 #[test]
 fn a_tolerance_widens_the_box() {
-    // A strip of one pixel to the right of the umbrella.
-    let strip = [object(11, 170.0, 90.0, 1.0, 180.0)];
-    let points = |tolerance| {
-        let rules = Rules {
-            tolerance,
-            ..Rules::default()
+    // Strips of one pixel to the right and to the left of the umbrella, below and above it.
+    for strip in [
+        (170.0, 90.0, 1.0, 180.0),
+        (-10.0, 90.0, 1.0, 180.0),
+        (0.0, 270.0, 180.0, 1.0),
+        (0.0, 80.0, 180.0, 1.0),
+    ] {
+        let points = |tolerance| {
+            let rules = Rules {
+                tolerance,
+                ..Rules::default()
+            };
+            of_apple_and_umbrella(&pointing::Pointing, rules, &[boxed(11, strip)])[0].0
         };
-        of_apple_and_umbrella(&pointing::Pointing, rules, &strip)[0].0
-    };
-    assert!(points(0.0) < 0.5 && points(150.0) > 0.5);
+        assert!(points(0.0) < 0.5 && points(150.0) > 0.5, "{strip:?}");
+    }
 }
 
 #[test]
