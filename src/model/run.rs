@@ -555,10 +555,10 @@ impl Pass {
         {
             let part = |class: ClassIndex, slope: f32| -> Result<Tensor, RunError> {
                 let part = tensor.f_select(axis, self.row(class)?)?;
-                Ok(if slope == 1.0 {
-                    part
-                } else {
-                    part.f_mul_scalar(f64::from(slope))?
+                // A logit alone is the usual score, and stays what it is to the last bit.
+                Ok(match slope {
+                    1.0 => part,
+                    slope => part.f_mul_scalar(f64::from(slope))?,
                 })
             };
             let first = part(class, slope);

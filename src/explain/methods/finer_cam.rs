@@ -139,7 +139,7 @@ mod tests {
                             negated,
                             ..Score::logit(ClassIndex(class))
                         };
-                        let rivals = versus.map_or(nearest.clone(), |other| vec![other]);
+                        let rivals = versus.map_or_else(|| nearest.clone(), |other| vec![other]);
                         let mut found = [0.0; 6];
                         for (class, slope) in slopes(&score, &LOGITS) {
                             found[class.0] = f64::from(slope);

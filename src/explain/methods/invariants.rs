@@ -274,7 +274,7 @@ fn autograd(literal: &Literal, layer: &str, activations: &Tensor, score: Score) 
     };
     let mut value = numbers.get(score.class.0 as i64);
     if let Some(versus) = score.versus {
-        value = value - numbers.get(versus.0 as i64);
+        value -= numbers.get(versus.0 as i64);
     }
     let value = if score.negated { -value } else { value };
     value.backward();

@@ -18,6 +18,7 @@ fn random(seed: i64, shape: &[i64]) -> Tensor {
 
 /// Two blocks of attention with two heads among the 64 patches of a 64x64 image, without any token
 /// before them; the head averages them. Attention in one operation, or spelled out.
+#[expect(clippy::too_many_lines, reason = "a network, operation by operation")]
 fn transformer(spelled: bool) -> Model {
     let mut builder = Builder::default();
     let input = builder.input();

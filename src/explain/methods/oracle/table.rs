@@ -119,7 +119,7 @@ pub(super) fn write(found: &[Cell]) {
         let row = cells.entry(row.clone()).or_default();
         row.insert(method.to_owned(), format!("{difference:.0e}"));
     }
-    let lines: String = cells
+    let lines: Vec<String> = cells
         .iter()
         .map(|(row, found)| {
             let found = METHODS.map(|method| found.get(method).map_or("", String::as_str));
@@ -131,7 +131,7 @@ pub(super) fn write(found: &[Cell]) {
             )
         })
         .collect();
-    std::fs::write(path(), [before.as_str(), &head(), &lines, &after].concat()).unwrap();
+    std::fs::write(path(), [before.as_str(), &head(), &lines.concat(), &after].concat()).unwrap();
 }
 
 /// The table has these cells. The last digits of the differences are the processor's.
