@@ -1,7 +1,7 @@
 //! Parameter randomization: does the map notice that the network has lost what it learned?
 //!
 //! The sanity check of Adebayo et al. 2018, arXiv 1810.03292, section 3.1: the layers' weights are
-//! replaced by random ones from the head down ([`crate::model::randomize`] says how), and the map of
+//! replaced by random ones from the head down (`model/randomize.rs` says how), and the map of
 //! the same class is compared with that of the trained network. A method whose maps stay alike does
 //! not depend on what the network learned: the closer to 0 the better. The steps are the head alone,
 //! a quarter, half, three quarters and all of the layers with weights.
