@@ -131,7 +131,11 @@ pub(super) fn write(found: &[Cell]) {
             )
         })
         .collect();
-    std::fs::write(path(), [before.as_str(), &head(), &lines.concat(), &after].concat()).unwrap();
+    std::fs::write(
+        path(),
+        [before.as_str(), &head(), &lines.concat(), &after].concat(),
+    )
+    .unwrap();
 }
 
 /// The table has these cells. The last digits of the differences are the processor's.
