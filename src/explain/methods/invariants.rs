@@ -272,10 +272,11 @@ fn autograd(literal: &Literal, layer: &str, activations: &Tensor, score: Score) 
         Measure::Logit => logits,
         Measure::Probability => logits.softmax(0, None),
     };
-    let mut value = numbers.get(score.class.0 as i64);
-    if let Some(versus) = score.versus {
-        value -= numbers.get(versus.0 as i64);
-    }
+    let value = numbers.get(score.class.0 as i64);
+    let value = match score.versus {
+        Some(versus) => value - numbers.get(versus.0 as i64),
+        None => value,
+    };
     let value = if score.negated { -value } else { value };
     value.backward();
     leaf.grad()
