@@ -22,6 +22,10 @@ pub(super) struct Record<'a> {
     model: ModelRecord<'a>,
     recipe: RecipeRecord<'a>,
     device: &'a str,
+    /// In words, also where several became one.
+    layer: String,
+    /// As people call it.
+    method: &'static str,
     options: OptionsRecord<'a>,
     predictions: &'a [Prediction],
     explanations: Vec<ExplanationRecord<'a>>,
@@ -55,8 +59,6 @@ struct RecipeRecord<'a> {
 struct OptionsRecord<'a> {
     /// As on the command line.
     method: &'static str,
-    /// As people call it.
-    method_name: &'static str,
     /// Empty where the method reads no layer.
     layers: &'a [String],
     fusion: Fusion,
@@ -122,10 +124,12 @@ pub(super) fn record<'a>(
         family,
         classes,
         fingerprint,
+        layer,
         recipe,
         device,
         ..
     } = session.model.summary();
+    let first = explained.explanations.first();
     let times = explained.examined.times;
     let milliseconds = |duration: Duration| (duration.as_secs_f64() * 1e5).round() / 100.0;
     let geometry = &explained.examined.input.geometry;
@@ -143,6 +147,8 @@ pub(super) fn record<'a>(
             fields: session.model.recipe(),
         },
         device,
+        layer: first.map_or_else(|| layer.clone(), |finding| finding.explanation.layer()),
+        method: session.options.method.method().name(),
         options: options_record(session, explained),
         predictions: &explained.predictions,
         explanations: findings
@@ -164,7 +170,6 @@ fn options_record<'a>(session: &'a Session<'_>, explained: &'a Explained) -> Opt
     let first = first.map(|finding| &finding.explanation);
     OptionsRecord {
         method: options.method.method().key(),
-        method_name: options.method.method().name(),
         layers: first.map_or(&[], |explanation| &explanation.layers),
         fusion: options.joined_by(),
         score: options.measure,
