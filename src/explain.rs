@@ -62,10 +62,13 @@ impl Explanation {
         self.options.method.method().name()
     }
 
-    /// "layer4", "mean of layer3, layer4", "all pixels".
+    /// "layer4", "mean of layer3, layer4", "the input".
     #[must_use]
     pub fn layer(&self) -> String {
         match self.layers.as_slice() {
+            [] if self.options.method.method().reads() == methods::Reads::Attention => {
+                "the attention of all blocks".to_owned()
+            }
             [] => "the input".to_owned(),
             [layer] => layer.clone(),
             layers => format!(

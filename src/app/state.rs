@@ -292,6 +292,7 @@ impl State {
 fn more_to_say(options: &Options, style: Style, compared: bool) -> bool {
     compared
         || options.layers.len() > 1
+        || options.method.method().fusion().is_some()
         || options.measure != Measure::Logit
         || options.versus.is_some()
         || options.counterfactual

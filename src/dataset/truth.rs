@@ -138,8 +138,12 @@ impl Truth {
     #[must_use]
     pub fn classes(&self) -> HashMap<ImageId, Vec<usize>> {
         let of = |objects: &Vec<Object>| {
-            let mut classes: Vec<usize> = objects.iter().map(|object| object.class).collect();
-            classes.dedup();
+            let mut classes = Vec::new();
+            for object in objects {
+                if !classes.contains(&object.class) {
+                    classes.push(object.class);
+                }
+            }
             classes
         };
         let known = self.objects.iter();

@@ -122,7 +122,7 @@ impl Phrase {
     fn on_a_line(&self) -> String {
         match self.name {
             "guessed" => format!("guessed: {}", self.words),
-            "channels" | "scale" => format!("{} {}", self.name, self.words),
+            "channels" | "scale" | "truth" => format!("{} {}", self.name, self.words),
             _ => self.words.clone(),
         }
     }
@@ -161,6 +161,7 @@ fn phrases(state: &State) -> Vec<Phrase> {
         say("scale", same(scale(shown)), plain);
         say("view", how(shown.style, &explanation.options), plain);
         say("channels", same(channels(explanation)), plain);
+        say("truth", same(truth(state, shown)), plain);
     }
     if let Some(summary) = state.summary() {
         say("recipe", same(summary.recipe_and_source()), plain);
@@ -323,6 +324,15 @@ fn method(explanation: &Explanation) -> String {
         words.push("eigen_smooth");
     }
     words.join(", ")
+}
+
+/// The true classes of the image, where they are known.
+fn truth(state: &State, shown: &Outcome) -> String {
+    let classes = state.truth.get(&shown.image).into_iter().flatten();
+    let labels: Vec<&str> = classes
+        .filter_map(|class| Some(state.labels.get(class.0)?.as_str()))
+        .collect();
+    labels.join(", ")
 }
 
 /// How it is drawn.

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -13,6 +15,7 @@ use crate::graphics::Protocol;
 use crate::heatmap::{Grid, Heatmap};
 use crate::job::Reply;
 use crate::keymap::BINDINGS;
+use crate::model::ClassIndex;
 
 const NAMES: [&str; 5] = [
     "a.png",
@@ -330,6 +333,19 @@ fn the_caption_names_all_that_is_not_as_usual() {
             );
         }
     }
+}
+
+#[test]
+fn true_classes_are_named_where_they_are_known() {
+    let mut desk = ready(120, 40);
+    assert!(!caption(&desk.state).contains("truth"));
+    let truth = [(ImageId(1), vec![ClassIndex(7), ClassIndex(3)])];
+    desk.state.truth = Arc::new(truth.into());
+    assert!(
+        caption(&desk.state).contains("truth bird 7, bird 3"),
+        "{}",
+        caption(&desk.state)
+    );
 }
 
 #[test]

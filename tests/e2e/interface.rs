@@ -64,6 +64,12 @@ fn it_opens_shows_a_prediction_switches_the_class_and_quits() {
 #[test]
 fn classes_layers_and_methods_are_chosen_on_pages_and_two_classes_compared() {
     let console = opened(Kind::Plain);
+    // The bundled images have their ground truth beside them.
+    console.wait_for("truth butterfly");
+    console.press("cumbr\r");
+    console.wait_for("class umbrella");
+    console.press("T");
+    console.wait_for("class butterfly");
     console.press("cumbr\r");
     console.wait_for("class umbrella");
     console.press("=");

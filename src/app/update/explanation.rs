@@ -131,6 +131,14 @@ pub(super) fn turn_layer(state: &mut State, by: isize) {
         state.message = format!("{} reads no layer; M chooses a method", method.name());
         return;
     }
+    if let Some(fusion) = method.fusion() {
+        state.message = format!(
+            "{} is the {} of several layers; L marks others",
+            method.name(),
+            fusion.name()
+        );
+        return;
+    }
     let usable: Vec<&LayerSummary> = state
         .layers
         .iter()

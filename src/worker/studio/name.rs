@@ -17,7 +17,6 @@ pub(super) fn name_part(
     let Options {
         method,
         layers,
-        fusion,
         measure,
         counterfactual,
         aug_smooth,
@@ -36,7 +35,11 @@ pub(super) fn name_part(
         match layers.as_slice() {
             [] => None,
             [layer] => Some(label_part(&layer.replace('.', "-"))),
-            several => Some(format!("{}-of-{}-layers", fusion.name(), several.len())),
+            several => Some(format!(
+                "{}-of-{}-layers",
+                explanation.options.joined_by().name(),
+                several.len()
+            )),
         },
         said(*measure == Measure::Probability, "probability"),
         said(*counterfactual, "counterfactual"),
