@@ -19,6 +19,8 @@ use crate::keymap::{Page, bindings_on};
 const MARGIN: usize = 4;
 /// Columns between two cells.
 const GAP: usize = 2;
+/// Fewer columns of a note say nothing.
+const SHORTEST_NOTE: usize = 10;
 /// From this width on there is room for cells that say more.
 const WIDE: u16 = 100;
 
@@ -200,10 +202,10 @@ fn line(
         text.push_str(&" ".repeat(pad));
     }
     let text = head(text.trim_end(), columns);
-    let note = if text.width() + GAP < columns && !row.note.is_empty() {
-        let taken = MARGIN + widths.iter().map(|width| width + GAP).sum::<usize>();
-        let pad = taken.saturating_sub(text.width()).max(GAP);
-        let room = columns.saturating_sub(text.width() + pad);
+    let taken = MARGIN + widths.iter().map(|width| width + GAP).sum::<usize>();
+    let pad = taken.saturating_sub(text.width()).max(GAP);
+    let room = columns.saturating_sub(text.width() + pad);
+    let note = if room >= row.note.width().min(SHORTEST_NOTE) && !row.note.is_empty() {
         format!("{}{}", " ".repeat(pad), head(&row.note, room))
     } else {
         String::new()
@@ -256,7 +258,7 @@ fn detail(state: &State, page: Page, item: usize) -> String {
                 Reads::Pixels => "reads the pixels, no layer",
                 Reads::Attention => "reads the attention of all blocks",
             };
-            format!("{} · {reads} · {}", method.summary(), method.paper())
+            format!("{} · {} · {reads}", method.summary(), method.paper())
         }
     }
 }

@@ -254,8 +254,8 @@ fn the_page_of_methods_begins_with_the_default_in_every_terminal() {
         let page = page("Mep", columns, rows);
         for words in [
             "● Grad-CAM",
-            "channels weighted by the mean of their gradients · reads",
-            "Selvaraju et al. 2017",
+            "channels weighted by the mean of their gradients · ",
+            "Selvaraju et al.",
             "aug_smooth off · eigen_smooth on · score: probability",
             "a aug  e eigen  p score",
         ] {
