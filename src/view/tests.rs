@@ -255,7 +255,7 @@ fn the_page_of_methods_begins_with_the_default_in_every_terminal() {
         for words in [
             "● Grad-CAM",
             "channels weighted by the mean of their gradients · ",
-            "Selvaraju et al.",
+            "Selvaraju",
             "aug_smooth off · eigen_smooth on · score: probability",
             "a aug  e eigen  p score",
         ] {
