@@ -22,7 +22,6 @@ pub mod guided_grad_cam;
 pub mod hires_cam;
 pub mod integrated_gradients;
 pub mod layer_cam;
-mod noise;
 pub mod occlusion;
 #[cfg(test)]
 mod parity;

@@ -379,7 +379,7 @@ pub fn logits(graph: &Graph, images: &Tensor) -> Result<Tensor, RunError> {
 }
 
 impl Steps {
-    fn new(graph: &Graph, nodes: Vec<usize>, kept: &HashSet<ValueId>) -> Self {
+    pub(super) fn new(graph: &Graph, nodes: Vec<usize>, kept: &HashSet<ValueId>) -> Self {
         let mut seen = kept.clone();
         let mut spent: Vec<Vec<ValueId>> = nodes
             .iter()
@@ -397,7 +397,7 @@ impl Steps {
     }
 
     /// The nodes that make these values from those that are there already, and no others.
-    pub(super) fn to(graph: &Graph, wanted: &HashSet<ValueId>, there: &[Option<Tensor>]) -> Self {
+    fn to(graph: &Graph, wanted: &HashSet<ValueId>, there: &[Option<Tensor>]) -> Self {
         let mut needed: HashSet<ValueId> = wanted.clone();
         let mut nodes: Vec<usize> = Vec::new();
         for (index, node) in graph.nodes.iter().enumerate().rev() {

@@ -115,6 +115,20 @@ pub fn is_relu(node: &Node) -> bool {
     }
 }
 
+/// The nodes that these values need, and when each value has been read for the last time.
+fn order(graph: &Graph, kept: &HashSet<ValueId>) -> Steps {
+    let mut needed = kept.clone();
+    let mut nodes = Vec::new();
+    for (index, node) in graph.nodes.iter().enumerate().rev() {
+        if node.outputs.iter().any(|output| needed.contains(output)) {
+            needed.extend(node.reads());
+            nodes.push(index);
+        }
+    }
+    nodes.reverse();
+    Steps::new(graph, nodes, kept)
+}
+
 fn forward<'a>(
     graph: &'a Graph,
     images: &Tensor,
@@ -131,7 +145,7 @@ fn forward<'a>(
     // Whether a value is differentiated with respect to, or depends on one that is.
     let mut live = vec![false; graph.values];
     let mut values = graph.no_values();
-    let order = Steps::to(graph, &kept, &values);
+    let order = order(graph, &kept);
     let start = |id: ValueId, value: Tensor, live: &mut [bool]| {
         live[id.0] = tracked.contains(&id);
         if live[id.0] {

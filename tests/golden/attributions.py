@@ -80,21 +80,21 @@ def networks():
     )
 
 
-def splitmix(seed, count):
-    """The twin of `Noise` in src/explain/methods/noise.rs."""
+def uniform(seed, count):
+    """The twin of `unit` in src/model/random.rs."""
     with np.errstate(over="ignore"):
         state = np.uint64(seed) + np.uint64(0x9E3779B97F4A7C15) * np.arange(1, count + 1, dtype=np.uint64)
         state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         state = state ^ (state >> np.uint64(31))
-    return ((state >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
+    return ((state >> np.uint64(11)) + np.uint64(1)).astype(np.float64) / 2.0**53
 
 
 def noise(samples, like, deviation):
-    """One after the other from one seed."""
+    """One after the other from one seed; the twin of `normal`."""
     assert like.numel() % 2 == 0
-    uniform = splitmix(0, samples * like.numel()).reshape(-1, 2)
-    length, angle = np.sqrt(-2 * np.log(uniform[:, 0])), math.tau * uniform[:, 1]
+    pairs = uniform(0, samples * like.numel()).reshape(-1, 2)
+    length, angle = np.sqrt(-2 * np.log(pairs[:, 0])), math.tau * pairs[:, 1]
     normal = np.stack([length * np.cos(angle), length * np.sin(angle)], 1) * deviation
     return torch.from_numpy(normal.astype(np.float32)).to(like.dtype).reshape(samples, *like.shape[1:])
 

@@ -209,7 +209,7 @@ fn blocks(graph: &Graph) -> Vec<Block> {
             continue;
         };
         match node.operator.name() {
-            "aten::scaled_dot_product_attention" => {
+            _ if node.is_attention() => {
                 if let (Some(query), Some(key), Some(values)) = (
                     value(node, "query"),
                     value(node, "key"),

@@ -9,6 +9,7 @@ use tch::{Kind, Tensor};
 use super::{Case, Watch};
 use crate::explain::ExplainError;
 use crate::heatmap::Grid;
+use crate::model::random::Random;
 
 /// Images that go through the network at once. More are hardly faster on a processor, need more
 /// memory, and keep somebody who has changed their mind waiting.
@@ -32,6 +33,22 @@ pub(super) fn in_steps(
         first += length;
     }
     Ok(())
+}
+
+/// An image with noise of this standard deviation added.
+pub(super) fn noisy(
+    image: &Tensor,
+    deviation: f64,
+    random: &mut Random,
+) -> Result<Tensor, ExplainError> {
+    let numbers: Vec<f64> = (0..image.numel())
+        .map(|_| deviation * random.normal())
+        .collect();
+    let noise = Tensor::from_slice(&numbers)
+        .f_view(image.size().as_slice())?
+        .f_to_kind(image.kind())?
+        .f_to_device(image.device())?;
+    Ok(image.f_add(&noise)?)
 }
 
 /// The scores of logits `[n, classes]`.

@@ -8,9 +8,9 @@
 
 use tch::Tensor;
 
-use super::noise::Noise;
 use super::{Case, Evidence, Method, Reads, Watch, gradient, pixels};
 use crate::explain::ExplainError;
+use crate::model::random::Random;
 use crate::model::walk::Rule;
 
 const SAMPLES: i64 = 25;
@@ -57,11 +57,11 @@ pub(super) fn attribution(case: &Case<'_>, watch: &mut dyn Watch) -> Result<Tens
     let image = &case.input.tensor;
     let range = image.f_max()?.f_sub(&image.f_min()?)?;
     let deviation = SPREAD * range.f_double_value(&[])?;
-    let mut noise = Noise::new(SEED);
+    let mut random = Random::new(SEED);
     let mut sum = image.f_zeros_like()?;
     pixels::in_steps(SAMPLES, pixels::DIFFERENTIATED, watch, |_, count| {
         let images = (0..count)
-            .map(|_| Ok(image.f_add(&noise.like(image, deviation)?)?))
+            .map(|_| pixels::noisy(image, deviation, &mut random))
             .collect::<Result<Vec<Tensor>, ExplainError>>()?;
         let gradients = gradient::of_images(case, &Tensor::f_cat(&images, 0)?, Rule::Plain)?;
         sum = sum.f_add(&gradients.f_sum_dim_intlist(0_i64, true, None)?)?;

@@ -11,10 +11,10 @@
 use tch::{Kind, Tensor};
 
 use super::grad_cam::weighted;
-use super::noise::Noise;
 use super::{Case, Evidence, Method, Watch, pixels};
 use crate::explain::ExplainError;
 use crate::model::Input;
+use crate::model::random::Random;
 
 const SAMPLES: i64 = 4;
 const DEVIATION: f64 = 0.3;
@@ -62,11 +62,11 @@ pub(super) fn weights(
         activations.f_zeros_like()?,
         activations.f_zeros_like()?,
     ];
-    let mut noise = Noise::new(SEED);
+    let mut random = Random::new(SEED);
     let image = &case.input.tensor;
     pixels::in_steps(SAMPLES, 1, watch, |_, _| {
         let noisy = Input {
-            tensor: image.f_add(&noise.like(image, deviation)?)?,
+            tensor: pixels::noisy(image, deviation, &mut random)?,
             seen: case.input.seen.clone(),
             geometry: case.input.geometry,
         };

@@ -1,5 +1,5 @@
 use super::super::parity::{asked, network, values};
-use super::super::{METHODS, Method, Unwatched};
+use super::super::{METHODS, Method, Reads, Unwatched};
 use super::*;
 use crate::explain::target::Score;
 use crate::model::Model;
@@ -75,11 +75,12 @@ fn slow_methods_say_how_far_they_are_and_stop_at_the_step_at_which_they_are_call
 }
 
 #[test]
-fn methods_give_the_same_map_again() {
+fn methods_of_pixels_attention_and_many_passes_give_the_same_map_again() {
     let mut seen = 0;
     for name in ["vgg", "vit"] {
         let (model, class) = network(name);
-        for method in METHODS {
+        let quick = |method: &&&dyn Method| method.reads() == Reads::Layer && !method.is_slow();
+        for method in METHODS.iter().filter(|method| !quick(method)) {
             let run = || evidence(*method, &model, Score::logit(class), &mut Unwatched);
             match (run(), run()) {
                 (Ok(first), Ok(again)) => {
@@ -90,7 +91,7 @@ fn methods_give_the_same_map_again() {
             }
         }
     }
-    assert!(seen >= 20, "{seen}");
+    assert!(seen >= 18, "{seen}");
 }
 
 #[test]
