@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use gradcam::app;
 use gradcam::cli::{self, Settings};
+use gradcam::text::with_causes;
 
 fn main() -> ExitCode {
     match run(cli::parse()) {
@@ -16,7 +17,7 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("gradcam: {error:#}");
+            eprintln!("gradcam: {}", with_causes(&*error));
             ExitCode::FAILURE
         }
     }

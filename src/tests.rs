@@ -43,7 +43,7 @@ fn sources() -> Vec<(String, String)> {
     assert!(found.len() > 50, "only {} files", found.len());
     found
         .iter()
-        .filter(|path| !path.ends_with("tests.rs") && !path.ends_with("odd.rs"))
+        .filter(|path| !path.ends_with("tests.rs"))
         .filter(|path| {
             !path
                 .parent()

@@ -33,6 +33,7 @@ pub fn count(n: usize, noun: &str) -> String {
     }
 }
 
+<<<<<<< HEAD
 /// A number with so many significant digits: "0.034", "12", "3.1e-7".
 #[must_use]
 pub fn figures(value: f32, digits: usize) -> String {
@@ -51,11 +52,42 @@ pub fn figures(value: f32, digits: usize) -> String {
         Err(_) if exponent < 6 => format!("{value:.0}"),
         _ => scientific,
     }
+=======
+/// An error and its causes in one line. Of a cause that the line ends with already, nothing is said
+/// again.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !line.ends_with(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = error.source();
+    }
+    line
+>>>>>>> 9ffce96 (wip)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Failure {
+        #[error("it does not run: {0}")]
+        Repeats(#[from] std::num::ParseIntError),
+        #[error("it does not run")]
+        Leaves(#[source] std::num::ParseIntError),
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let number = || "x".parse::<u8>().unwrap_err();
+        let line = "it does not run: invalid digit found in string";
+        assert_eq!(with_causes(&Failure::Repeats(number())), line);
+        assert_eq!(with_causes(&Failure::Leaves(number())), line);
+    }
 
     #[test]
     fn escape_sequences_and_bidi_overrides_are_spelled_out() {

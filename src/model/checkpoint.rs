@@ -146,11 +146,8 @@ impl Checkpoint {
 
     fn open_file(path: &Path) -> Result<Self, CheckpointError> {
         let given = visible(&path.display().to_string());
-        let (path, in_folder) = if path.is_dir() {
-            (folder::weights_in(path)?, Some(path))
-        } else {
-            (path.to_path_buf(), None)
-        };
+        let in_folder = path.is_dir().then_some(path);
+        let path = file_in(path)?;
         let file = visible(&path.display().to_string());
         let name = in_folder.unwrap_or(&path).file_name();
         let name = name.map_or(given, |name| visible(&name.to_string_lossy()));
@@ -192,6 +189,18 @@ impl Checkpoint {
     /// When there is no such weight, its type is not a floating point one, or it is damaged.
     pub fn read(&self, key: &str) -> Result<Tensor, CheckpointError> {
         self.numbers.read(key)
+    }
+}
+
+/// The file with the model in a folder; of a file, the file itself.
+///
+/// # Errors
+/// When a folder has none, or several that could be meant.
+pub fn file_in(path: &Path) -> Result<PathBuf, CheckpointError> {
+    if path.is_dir() {
+        folder::weights_in(path)
+    } else {
+        Ok(path.to_path_buf())
     }
 }
 
@@ -330,7 +339,5 @@ fn reason(error: &std::io::Error) -> String {
     }
 }
 
-#[cfg(test)]
-mod odd;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::ModelError;
 use super::catalog;
-use super::checkpoint::{Card, Checkpoint, ModelSource};
+use super::checkpoint::{self, Card, Checkpoint, ModelSource};
 use super::graph::Graph;
 use super::program;
 use super::recipe::{Choice, Known, Recipe, RecipeOverrides};
@@ -38,10 +38,18 @@ pub(super) struct About {
 /// # Errors
 /// When there is no network in the file, or the preprocessing does not fit it.
 pub(super) fn open(source: &ModelSource, flags: &RecipeOverrides) -> Result<Opened, ModelError> {
-    match source {
-        ModelSource::File(path) if program::is_program(path) => open_program(path, flags),
-        _ => open_weights(source, flags),
+    if let ModelSource::File(path) = source {
+        let file = checkpoint::file_in(path)?;
+        if program::is_program(&file) {
+            // What stands beside the weights in a folder stands beside a program too.
+            let card = match path.is_dir() {
+                true => Card::of_folder(path)?,
+                false => Card::default(),
+            };
+            return open_program(&file, card, flags);
+        }
     }
+    open_weights(source, flags)
 }
 
 fn open_weights(source: &ModelSource, flags: &RecipeOverrides) -> Result<Opened, ModelError> {
@@ -92,13 +100,17 @@ fn open_weights(source: &ModelSource, flags: &RecipeOverrides) -> Result<Opened,
     })
 }
 
-fn open_program(path: &Path, flags: &RecipeOverrides) -> Result<Opened, ModelError> {
-    let wanted = choose(Card::default(), None, Recipe::imagenet(), flags)?
+fn open_program(path: &Path, card: Card, flags: &RecipeOverrides) -> Result<Opened, ModelError> {
+    let wanted = choose(card.clone(), None, Recipe::imagenet(), flags)?
         .recipe
         .input_size();
     let loaded = program::open(path, wanted.unwrap_or((224, 224)))?;
     let (height, width) = loaded.size;
-    let recipe = choose(Card::default(), None, sized(height, width), flags)?;
+    let names = card
+        .classes
+        .clone()
+        .map(|names| (names, card.classes_source));
+    let recipe = choose(card, None, sized(height, width), flags)?;
     let file = visible(&path.display().to_string());
     check_size(&file, Some(loaded.size), &recipe.recipe)?;
     let name = path.file_name().unwrap_or(path.as_os_str());
@@ -108,7 +120,7 @@ fn open_program(path: &Path, flags: &RecipeOverrides) -> Result<Opened, ModelErr
         family: loaded.family,
         classes: None,
         target_layer: None,
-        names: None,
+        names,
         guesses: loaded.guesses,
     };
     Ok(Opened {

@@ -156,8 +156,8 @@ impl Pickle {
         })
     }
 
-    /// All tensors with dotted names: through dictionaries, and through modules that were saved
-    /// whole.
+    /// All tensors with dotted names: through dictionaries, those of an outermost list by their
+    /// numbers, and through modules that were saved whole.
     ///
     /// # Errors
     /// When there are more, or deeper nested ones, than any checkpoint has.

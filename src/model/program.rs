@@ -157,7 +157,7 @@ pub fn open(path: &Path, wanted: (usize, usize)) -> Result<Loaded, ProgramError>
     };
     let mut guesses = Vec::new();
     if to_float32(&mut parts.graph)? {
-        guesses.push("the program has numbers of 16 bits, and is run with 32".to_owned());
+        guesses.push("the program has numbers of 16 or 64 bits, and is run with 32".to_owned());
     }
     Ok(Loaded {
         graph: parts.graph,
@@ -168,11 +168,12 @@ pub fn open(path: &Path, wanted: (usize, usize)) -> Result<Loaded, ProgramError>
     })
 }
 
-/// Numbers of 16 bits are slow on most processors, and gradients of them coarse.
+/// Images have numbers of 32 bits. Those of 16 bits are slow on most processors, and gradients of
+/// them coarse.
 fn to_float32(graph: &mut Graph) -> Result<bool, ProgramError> {
     let mut changed = false;
     for tensor in graph.constants.values_mut() {
-        if matches!(tensor.kind(), Kind::Half | Kind::BFloat16) {
+        if matches!(tensor.kind(), Kind::Half | Kind::BFloat16 | Kind::Double) {
             *tensor = tensor.f_to_kind(Kind::Float)?;
             changed = true;
         }

@@ -659,11 +659,15 @@ pub fn look_through(graph: &Graph, input: &Tensor) -> Result<(String, usize), Ru
             .nodes
             .iter()
             .find(|node| node.outputs.contains(&layer.output));
-        let pools = maker.is_some_and(|node| node.operator.name().contains("adaptive_avg_pool"));
+        // What attention makes of its input by a linear layer is no map of features either.
+        let no_features = maker.is_some_and(|node| {
+            let operator = node.operator.name();
+            operator.contains("adaptive_avg_pool") || operator == "aten::linear"
+        });
         let has_map = shapes
             .get(&layer.output)
             .is_some_and(|shape| Map::of(layer, shape).is_some());
-        if !has_map || pools {
+        if !has_map || no_features {
             continue;
         }
         let Ok(plan) = Plan::new(graph, layer) else {

@@ -1,8 +1,7 @@
-//! TorchScript archives, simplified by libtorch. `script.cpp` is the other side of this module.
+//! TorchScript archives, taken apart by running them once. `script.cpp` is the other side of this module.
 //!
-//! Loading a TorchScript archive can run its own code (`__setstate__`), and simplifying it runs
-//! what is constant; the caller looks at the archive first, and at the operators before
-//! [`Script::lower`].
+//! Loading a TorchScript archive can run its own code (`__setstate__`); the caller looks at the
+//! archive first. Taking it apart runs it once, and asks the caller about each operator before.
 #![expect(
     unsafe_code,
     reason = "calls into C++; the safe interface is all that leaves this module"
@@ -30,6 +29,7 @@ unsafe extern "C" {
         width: i64,
         taker: *mut c_void,
         take: extern "C" fn(*mut c_void, *const c_char, *mut C_tensor),
+        allowed: extern "C" fn(*mut c_void, *const c_char) -> c_int,
     ) -> c_int;
     fn gradcam_script_text(script: *mut Handle) -> *const c_char;
     fn gradcam_script_free(script: *mut Handle);
@@ -51,44 +51,52 @@ impl Script {
             .ok_or_else(error_text)
     }
 
-    /// All operators that the program has, branches not taken included: `aten::conv2d`.
-    pub fn operators(&self) -> Vec<String> {
-        self.text().lines().map(str::to_owned).collect()
-    }
-
     /// The program for images `[1, 3, height, width]`: its operator calls as JSON, and its tensors
-    /// by name.
+    /// by name. Only operators that are allowed, given as `aten::conv2d`, are run.
     ///
     /// # Errors
-    /// What is left in it that is no call of an operator.
+    /// Why it has no such list: to be read after "it cannot be used: ".
     pub fn lower(
         &self,
         height: i64,
         width: i64,
+        allowed: fn(&str) -> bool,
     ) -> Result<(String, Vec<(String, Tensor)>), String> {
-        extern "C" fn take(tensors: *mut c_void, name: *const c_char, tensor: *mut C_tensor) {
-            // SAFETY: `tensors` is the vector below, which nothing else uses during the call; the
-            // name is a C string, and the tensor is new on the heap and passes to tch.
+        struct Taker {
+            tensors: Vec<(String, Tensor)>,
+            allowed: fn(&str) -> bool,
+        }
+        extern "C" fn take(taker: *mut c_void, name: *const c_char, tensor: *mut C_tensor) {
+            // SAFETY: `taker` is the value below, which nothing else uses during the call; the name
+            // is a C string, and the tensor is new on the heap and passes to tch.
             unsafe {
-                let tensors = &mut *tensors.cast::<Vec<(String, Tensor)>>();
-                tensors.push((text(name), Tensor::from_ptr(tensor)));
+                let taker = &mut *taker.cast::<Taker>();
+                taker.tensors.push((text(name), Tensor::from_ptr(tensor)));
             }
         }
-        let mut tensors: Vec<(String, Tensor)> = Vec::new();
-        // SAFETY: the handle lives as long as `self`; `take` gets the vector that is passed here.
+        extern "C" fn is_allowed(taker: *mut c_void, operator: *const c_char) -> c_int {
+            // SAFETY: as above.
+            unsafe { c_int::from(((*taker.cast::<Taker>()).allowed)(&text(operator))) }
+        }
+        let mut taker = Taker {
+            tensors: Vec::new(),
+            allowed,
+        };
+        // SAFETY: the handle lives as long as `self`; the functions get the value that is passed here.
         let worked = unsafe {
             gradcam_script_lower(
                 self.0.as_ptr(),
                 height,
                 width,
-                (&raw mut tensors).cast(),
+                (&raw mut taker).cast(),
                 take,
+                is_allowed,
             )
         };
         if worked == 0 {
             return Err(error_text());
         }
-        Ok((self.text(), tensors))
+        Ok((self.text(), taker.tensors))
     }
 
     fn text(&self) -> String {

@@ -31,7 +31,7 @@ use super::checkpoint::{Checkpoint, CheckpointError};
 use super::dispatch::DispatchError;
 use super::graph::{Graph, ValueId};
 use super::recipe::Recipe;
-use crate::text::visible;
+use crate::text::{count, visible};
 use net::Net;
 use weights::{Weights, some};
 
@@ -79,6 +79,28 @@ pub enum FamilyError {
          export the model with torch.export and open the .pt2 file"
     )]
     Head { name: String, layers: String },
+    #[error(
+        "there is no head {name}, which makes the scores of the classes{}; gradcam explains classifiers: \
+         save the whole one with torch.save(model.state_dict(), \"model.pth\"), or export it with torch.export and open the .pt2 file",
+        several(.beside)
+    )]
+    NoHead {
+        name: String,
+        /// Modules beside the network that could be the head.
+        beside: Vec<String>,
+    },
+    #[error("{layer} reads images of {}; gradcam explains networks of colour images, which have three", count(*.channels, "channel"))]
+    Channels { layer: String, channels: usize },
+    #[error(
+        "the network is quantised ({key}); save its weights from before it was quantised, or export that model with torch.export and open the .pt2 file"
+    )]
+    Quantised { key: String },
+    #[error(
+        "none of its {} is that of a convolution, as networks of images have; its first keys are {first}; \
+         if it is one, export the model with torch.export and open the .pt2 file",
+        count(*.weights, "weight")
+    )]
+    NoConvolution { weights: usize, first: String },
     #[error("the checkpoint looks like {family}, but {reason}")]
     Shape { family: String, reason: String },
     #[error(transparent)]
@@ -202,12 +224,16 @@ pub fn build(
     let mut closest: Option<FamilyError> = None;
     for family in FAMILIES {
         for marker in family.markers {
-            let Some(prefix) = prefix(checkpoint, marker) else {
+            let prefixes = prefixes(checkpoint, marker);
+            let Some(&prefix) = prefixes.first() else {
                 continue;
             };
-            let net = Net::new(Weights::new(checkpoint, prefix), wanted_size);
+            let net = Net::new(Weights::new(checkpoint, prefix.to_owned()), wanted_size);
             match (family.build)(net) {
-                Ok(network) => return Ok(network),
+                Ok(mut network) => {
+                    network.guesses.extend(chosen(&prefixes));
+                    return Ok(network);
+                }
                 Err(error) => {
                     if closest
                         .as_ref()
@@ -219,16 +245,62 @@ pub fn build(
             }
         }
     }
+    Err(refusal(checkpoint, closest))
+}
+
+/// Which of several networks in a checkpoint is taken, in words.
+fn chosen(prefixes: &[&str]) -> Option<String> {
+    let shown = |prefix: &&str| match prefix.trim_end_matches('.') {
+        "" => "the outermost".to_owned(),
+        name => visible(name),
+    };
+    let (first, others) = prefixes.split_first()?;
+    (!others.is_empty()).then(|| {
+        format!(
+            "of the networks in the checkpoint {} is taken, not {}",
+            shown(first),
+            some(others.iter().map(shown))
+        )
+    })
+}
+
+/// What is said of a checkpoint that makes no network.
+fn refusal(checkpoint: &Checkpoint, closest: Option<FamilyError>) -> FamilyError {
     let keys: Vec<&str> = checkpoint.keys().collect();
-    Err(closest.unwrap_or_else(|| FamilyError::Unknown {
+    // Names of torch.ao.nn.quantized.
+    let quantised = |key: &&&str| key.ends_with(".zero_point") || key.contains("_packed_params");
+    if let Some(key) = keys.iter().find(quantised) {
+        return FamilyError::Quantised { key: visible(key) };
+    }
+    let first = some(keys.iter().map(|key| visible(key)));
+    match closest {
+        // Most of it is something else.
+        Some(FamilyError::Misfit { misfits, .. }) if misfits * 2 > keys.len() => {}
+        Some(closest) => return closest,
+        None => {}
+    }
+    let dimensions = |key: &&str| checkpoint.shape(key).map_or(0, <[usize]>::len);
+    if keys.iter().map(dimensions).max() < Some(4) {
+        return FamilyError::NoConvolution {
+            weights: keys.len(),
+            first,
+        };
+    }
+    let known: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
+    FamilyError::Unknown {
         count: keys.len(),
-        known: FAMILIES
-            .iter()
-            .map(|family| family.name)
-            .collect::<Vec<_>>()
-            .join(", "),
-        first: some(keys.iter().map(|key| visible(key))),
-    }))
+        known: known.join(", "),
+        first,
+    }
+}
+
+/// ", and a and b could be it": modules that could be meant.
+fn several(names: &[String]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = names.iter().map(|name| visible(name)).collect();
+    format!(", and {} could each be it", names.join(" and "))
 }
 
 impl FamilyError {
@@ -236,7 +308,10 @@ impl FamilyError {
     fn distance(&self) -> usize {
         match self {
             Self::Misfit { misfits, .. } => *misfits,
-            Self::Head { .. } | Self::Shape { .. } => 0,
+            Self::Head { .. }
+            | Self::NoHead { .. }
+            | Self::Channels { .. }
+            | Self::Shape { .. } => 0,
             _ => usize::MAX,
         }
     }
@@ -257,15 +332,16 @@ impl Network {
     }
 }
 
-/// What stands before the marker in the checkpoint's keys. Of several (a model and its moving
-/// average) the one without "ema" and then the shortest is taken.
-fn prefix(checkpoint: &Checkpoint, marker: &str) -> Option<String> {
-    checkpoint
+/// What stands before the marker in the checkpoint's keys, of several networks in the order of
+/// preference: those without "ema" (of a model and its moving average) and then the shortest first.
+fn prefixes<'a>(checkpoint: &'a Checkpoint, marker: &str) -> Vec<&'a str> {
+    let mut prefixes: Vec<&str> = checkpoint
         .keys()
         .filter_map(|key| key.strip_suffix(marker))
         .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
-        .min_by_key(|prefix| (prefix.contains("ema"), prefix.len(), (*prefix).to_owned()))
-        .map(str::to_owned)
+        .collect();
+    prefixes.sort_by_key(|prefix| (prefix.contains("ema"), prefix.len(), *prefix));
+    prefixes
 }
 
 #[cfg(test)]

@@ -343,6 +343,59 @@ def torchvision_networks():
             yield family, f"torchvision/{name} {h}x{w}", get(name), (h, w), target, layers, prefix, patch
 
 
+class Beside(torch.nn.Module):
+    """A network as a part of another module, with its head beside it. Layers have the network's names."""
+
+    def __init__(self, part, network, c_in):
+        super().__init__()
+        self.part = part
+        setattr(self, part, network)
+        self.classifier = linear(c_in)
+
+    def forward(self, x):
+        return self.classifier(getattr(self, self.part)(x).flatten(1))
+
+    def get_submodule(self, target):
+        return super().get_submodule(f"{self.part}.{target}")
+
+
+def changed_heads():
+    """Heads as people put them on torchvision's networks."""
+    import torchvision.models as tv
+
+    nn, small = torch.nn, (96, 96)
+
+    def replaced(name, **parts):
+        def make():
+            model = tv.get_model(name, weights=None)
+            for where, part in parts.items():
+                parent, _, last = where.replace("__", ".").rpartition(".")
+                setattr(model.get_submodule(parent), last, part)
+            return model
+
+        return make
+
+    def two(c_in, *between):
+        return nn.Sequential(linear(c_in, 64), nn.ReLU(), *between, linear(64))
+
+    stages = ["layer2", "layer3.0.conv2"]
+    norms = nn.Sequential(nn.BatchNorm1d(512), nn.Dropout(), *two(512, nn.BatchNorm1d(64), nn.Dropout()))
+    yield "resnet", "resnet18 with batch norms in its head", replaced("resnet18", fc=norms), small, "layer4", stages, 0, None
+    yield "resnet", "resnet18 with a layer norm in its head", replaced("resnet18", fc=two(512, nn.LayerNorm(64))), small, "layer4", stages, 0, None
+    body = replaced("resnet18", fc=nn.Identity())
+    yield "resnet", "resnet18 beside its head", lambda: Beside("backbone", body(), 512), small, "layer4", stages, 0, None
+    modules = lambda: nn.Sequential(*list(body().children())[:-1])
+    yield "resnet", "resnet18 as a Sequential", lambda: Beside("features", modules(), 512), small, "7", ["5", "6.0.conv2"], 0, None
+    pooled = replaced("vgg11_bn", avgpool=nn.AdaptiveAvgPool2d(1), classifier=two(512))
+    yield "vgg", "vgg11_bn with a global average", pooled, small, "features", ["features.3", "features.8"], 0, None
+    head = nn.Sequential(nn.Dropout(), *two(1280))
+    yield "efficientnet", "efficientnet_b0 with two linear layers", replaced("efficientnet_b0", classifier=head), small, "features", ["features.3", "features.4.0.block.1.0"], 0, None
+    head = replaced("mobilenet_v3_small", classifier__3=two(1024))
+    yield "mobilenet_v3", "mobilenet_v3_small with three linear layers", head, small, "features", ["features.4", "features.4.block.1.0"], 0, None
+    blocks = ["encoder.layers.encoder_layer_3", "conv_proj"]
+    yield "vit", "vit_b_32 with two linear layers", replaced("vit_b_32", heads=two(768)), (224, 224), "encoder.layers.encoder_layer_11.ln_1", blocks, 1, 32
+
+
 def timm_networks():
     import timm
 
@@ -356,9 +409,12 @@ def timm_networks():
         *[("convnext", n, small, "stages", ["stages.1", "stages.0.blocks.0.conv_dw"]) for n in
           ["convnext_atto", "convnext_tiny", "convnextv2_atto", "convnextv2_tiny"]],
         *[("efficientnet", n, small, "bn2", ["blocks.2", "blocks.3.0.conv_dw"]) for n in
-          ["efficientnet_b0", "tf_efficientnet_b0", "efficientnetv2_rw_t", "tf_efficientnetv2_s", "mobilenetv2_100", "mnasnet_100"]],
+          ["efficientnet_b0", "tf_efficientnet_b0", "efficientnetv2_rw_t", "tf_efficientnetv2_s", "mobilenetv2_100", "mnasnet_100",
+           "efficientnet_lite0", "efficientnet_es", "efficientnet_b1_pruned", "semnasnet_050", "fbnetc_100", "mobilenetv1_100h", "tinynet_e",
+           "mobilenet_edgetpu_v2_xs"]],
         *[("mobilenet_v3", n, small, "blocks", ["blocks.2", "blocks.3.0.conv_dw"]) for n in
-          ["mobilenetv3_large_100", "mobilenetv3_small_100", "tf_mobilenetv3_small_100"]],
+          ["mobilenetv3_large_100", "mobilenetv3_small_100", "tf_mobilenetv3_small_100", "tf_mobilenetv3_small_minimal_100", "lcnet_050",
+           "fbnetv3_b", "hardcorenas_a"]],
         *[("regnet", n, small, "s4", ["s2", "s2.b1.conv2.conv"]) for n in ["regnetx_002", "regnety_002", "regnety_032"]],
         ("densenet", "densenet121", small, "features", ["features.denseblock2", "features.transition1.conv"]),
         *[("vgg", n, small, "features", ["features.3", "features.8"]) for n in ["vgg11", "vgg11_bn", "vgg16"]],
@@ -366,6 +422,9 @@ def timm_networks():
     ]
     for family, name, size, target, layers in rows:
         yield family, f"timm/{name}", get(name, num_classes=10), size, target, layers, 0, None, {"architecture": name}
+        # What the weights alone tell.
+        if name in ["efficientnet_lite0", "efficientnet_es", "semnasnet_050", "mnasnet_100", "fbnetc_100", "mobilenetv1_100h", "mobilenetv2_100", "lcnet_050", "fbnetv3_b"]:
+            yield family, f"timm/{name} without its name", get(name, num_classes=10), size, target, layers, 0, None, {}
     for name, size, patch, prefix, more in [
         ("vit_tiny_patch16_224", 224, 16, 1, {}),
         ("vit_small_patch32_224", 224, 32, 1, {}),
@@ -385,9 +444,9 @@ def timm_networks():
 def transformers_networks():
     import transformers as hf
 
-    def rows(family, config, size, target, layers, prefix=0, patch=None, note="", forms=("", " saved")):
+    def rows(family, config, size, target, layers, prefix=0, patch=None, note="", forms=("", " saved"), teacher=""):
         kind = type(config).__name__.removesuffix("Config")
-        network = f"{kind}ForImageClassification"
+        network = f"{kind}ForImageClassification{teacher}"
         # As config.json has it, without the names of classes.
         settings = json.loads(config.to_json_string(use_diff=True)) | {"architectures": [network]}
         settings = {k: v for k, v in settings.items() if k not in ("id2label", "label2id", "transformers_version")}
@@ -409,6 +468,8 @@ def transformers_networks():
         layers = [f"{stem}.layers.0", f"{stem}.embeddings.patch_embeddings.projection"]
         config = getattr(hf, kind)(num_hidden_layers=3, hidden_size=192, num_attention_heads=6, intermediate_size=384, num_labels=10, image_size=96)
         yield from rows("vit", config, (96, 96), f"{stem}.layers.2.layernorm_before", layers, prefix, 16)
+        if stem == "deit":
+            yield from rows("vit", config, (96, 96), f"{stem}.layers.2.layernorm_before", layers, prefix, 16, " with a teacher", (" saved",), "WithTeacher")
         if stem == "vit":
             config = hf.ViTConfig(num_hidden_layers=2, num_labels=10)
             yield from rows("vit", config, (224, 224), f"{stem}.layers.1.layernorm_before", layers, prefix, 16, " base-16 of 2 layers", (" saved",))
@@ -425,7 +486,9 @@ def main():
     chosen = parser.parse_args()
     torch.set_num_threads(2)
     HERE.mkdir(exist_ok=True)
-    rows = [(*row, {}) for row in torchvision_networks()] + list(timm_networks()) + list(transformers_networks())
+    rows = [(*row, {}) for row in torchvision_networks()]
+    rows += [(family, f"torchvision/{name}", *rest, {}) for family, name, *rest in changed_heads()]
+    rows += list(timm_networks()) + list(transformers_networks())
     for row in rows:
         family, name, make, size, target, layers, prefix, patch, settings = row
         if (chosen.family and family != chosen.family) or chosen.only not in name:

@@ -200,6 +200,8 @@ def networks(record):
         "hyper_parameters": {"lr": 0.1, "channels": 2, "root": pathlib.PurePosixPath("/data")},
     }
     record.network("lightning.ckpt", lightning, "state_dict.model.")
+    record.network("class_to_idx.pth", {"state_dict": state, "class_to_idx": {"wren": 2, "cat": 0, "dog": 1}}, "state_dict.", **old)
+    record.network("with_optimizer.pth", (state, optimizer.state_dict()), "0.", **old)
     # A stem of 21 characters is as long as what some readers take for a folder of their own.
     record.network("stem_of_21_characters.pth", state, "")
 
@@ -223,6 +225,7 @@ def layouts(record):
     tied = quarters(3, 2, seed=3)
     both = {"embedding.weight": tied, "head.weight": tied}
     record.weights("tied.pth", both, both)
+    record.weights("tied_legacy.pth", both, both, **old)
     w = quarters(2, 3, seed=4)
     kinds = {
         "half": w.half(),
@@ -239,7 +242,7 @@ def layouts(record):
     for protocol in [3, 4, 5]:
         record.weights(f"protocol_{protocol}.pth", plain, plain, pickle_protocol=protocol)
     record.weights("numbers_as_keys.pth", {1: w, ("a", 2): w}, {"1": w})
-    record.weights("list_of_state_dicts.pth", [plain, {"v": w}], {})
+    record.weights("list_of_state_dicts.pth", [plain, {"v": w}], {"0.w": w, "1.v": w})
     record.weights("beside_numbers.pth", {"w": w, "steps": torch.tensor([1, 2])}, plain)
 
     # Saved on a GPU that the reader has not.
@@ -253,6 +256,10 @@ def layouts(record):
         for name in source.namelist():
             target.writestr(zipfile.ZipInfo(name), source.read(name), zipfile.ZIP_DEFLATED)
     record.note("compressed.pth", plain)
+    with zipfile.ZipFile(HERE / "protocol_3.pth") as source, zipfile.ZipFile(HERE / "under_no_folder.pth", "w") as target:
+        for name in source.namelist():
+            target.writestr(zipfile.ZipInfo(name.split("/", 1)[1]), source.read(name))
+    record.note("under_no_folder.pth", plain)
 
     # One weight that cannot be read leaves the others readable.
     record.weights("quantised.pth", {"q": torch.quantize_per_tensor(w, 0.25, 0, torch.qint8), **plain}, plain)
@@ -267,6 +274,7 @@ def layouts(record):
     record.refused("empty.pth", {})
     record.refused("empty_nest.pth", {"state_dict": OrderedDict(), "epoch": 3})
     record.refused("tensor.pth", w)
+    record.refused("list_of_tensors.pth", [w, w])
     record.refused("text.pth", "just text")
     record.weights("unknown.pth", {"tower.mix.weight": w, "tower.out.bias": w[0]}, {"tower.mix.weight": w, "tower.out.bias": w[0]})
 

@@ -45,6 +45,8 @@ struct ModelRecord<'a> {
     family: &'a str,
     classes: usize,
     fingerprint: &'a str,
+    /// What the checkpoint does not tell and was assumed, a sentence each.
+    guesses: &'a [String],
 }
 
 #[derive(Debug, Serialize)]
@@ -125,6 +127,7 @@ pub(super) fn record<'a>(
         classes,
         fingerprint,
         layer,
+        guesses,
         recipe,
         device,
         ..
@@ -141,6 +144,7 @@ pub(super) fn record<'a>(
             family,
             classes: *classes,
             fingerprint,
+            guesses,
         },
         recipe: RecipeRecord {
             text: recipe,

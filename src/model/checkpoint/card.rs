@@ -210,7 +210,12 @@ impl Card {
 
     fn read_config(&mut self, config: &Fields<'_>) -> Result<(), CheckpointError> {
         self.settings = settings(config.entries);
-        check_settings(config.file, &self.settings)?;
+        let foreign = self
+            .setting_str("model_type")
+            .is_some_and(|model| !transformers::BUILT.contains(&model));
+        if !foreign {
+            check_settings(config.file, &self.settings)?;
+        }
         let timm = timm::Config::read(config)?;
         self.architecture = match &timm {
             Some(timm) => timm.architecture.clone(),

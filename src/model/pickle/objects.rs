@@ -217,8 +217,17 @@ impl Objects {
             steps: 0,
             letters: 0,
         };
-        if let Some(root) = self.root {
-            names.visit(root, "", 0)?;
+        match self.root.map(|root| (root, self.get(root))) {
+            // Scripts save a state dict together with the optimizer's, without giving names.
+            Some((_, Object::List(items) | Object::Tuple(items))) => {
+                for (index, item) in items.iter().enumerate() {
+                    if matches!(self.get(*item), Object::Dict(_) | Object::Instance(_)) {
+                        names.visit(*item, &index.to_string(), 1)?;
+                    }
+                }
+            }
+            Some((root, _)) => names.visit(root, "", 0)?,
+            None => {}
         }
         Ok(names.found)
     }

@@ -132,6 +132,7 @@ impl<'a> Translator<'a> {
             self.rename(&outputs, source);
             return Ok(());
         }
+        let name = if moves(name) { "to.dtype" } else { name };
         let base = name.split('.').next().unwrap_or(name);
         if !allowed::is_allowed(&format!("aten::{base}")) {
             return Err(ProgramError::NotAllowed {
@@ -143,13 +144,13 @@ impl<'a> Translator<'a> {
         let operator = self.builder.operator(name)?;
         let mut operands = Vec::new();
         for argument in &node.inputs {
-            let Some(position) = operator.position(&argument.name) else {
-                return Err(self.damaged(format!("{name} has no argument {}", argument.name)));
-            };
             // The program runs where its weights are, and its numbers lie as they lie.
             if matches!(argument.name.as_str(), "device" | "layout" | "pin_memory") {
                 continue;
             }
+            let Some(position) = operator.position(&argument.name) else {
+                return Err(self.damaged(format!("{name} has no argument {}", argument.name)));
+            };
             if let Some(operand) = self.operand(&argument.arg)? {
                 operands.push((position, operand));
             }
@@ -194,12 +195,17 @@ impl<'a> Translator<'a> {
         }
     }
 
-    /// The value that a node passes on as it is: of dropout, which does nothing in use.
+    /// The value that a node passes on as it is: of dropout, which does nothing in use, and of a move
+    /// to a device that does not change the kind.
     fn unchanged(&self, name: &str, node: &JsonNode) -> Result<Option<ValueId>, ProgramError> {
-        if !matches!(
+        let kind = node.inputs.iter().find(|input| input.name == "dtype");
+        let keeps_kind =
+            kind.is_none_or(|kind| matches!(single(&kind.arg), Some(("as_none", _)) | None));
+        let drops = matches!(
             name,
-            "dropout" | "dropout_" | "feature_dropout" | "alpha_dropout" | "to.device"
-        ) {
+            "dropout" | "dropout_" | "feature_dropout" | "alpha_dropout"
+        );
+        if !drops && !(moves(name) && keeps_kind) {
             return Ok(None);
         }
         let source = node
@@ -419,6 +425,12 @@ fn use_running_statistics(operator: &Operator, operands: &mut [(usize, Operand)]
             }
         }
     }
+}
+
+/// Whether an operator moves a tensor to a device, which all are on already; it may change the kind
+/// too.
+fn moves(name: &str) -> bool {
+    matches!(name, "to.device" | "to.prim_Device")
 }
 
 /// Whether a node computes a size; those are numbers here.

@@ -1,7 +1,7 @@
 //! TorchScript archives: `torch.jit.save` of a scripted or traced model.
 //!
-//! libtorch loads, inlines and simplifies the program for one size of images
-//! ([`crate::model::script`]); the operator calls that are left become a graph. Archives that
+//! libtorch loads and inlines the program, and it is run once on an empty image of one size
+//! ([`crate::model::script`]); the operator calls that it makes become a graph. Archives that
 //! `torch.jit.freeze` made have lost their module names; their layers are named by operation.
 
 use std::path::Path;
@@ -14,33 +14,8 @@ use crate::model::archive::Archive;
 use crate::model::script::Script;
 use crate::text::visible;
 
-/// Operators of the language itself, without side effects, besides those of [`allowed`].
+/// Operators of the language itself, on numbers, texts and lists, besides those of [`allowed`].
 const LANGUAGE: &[&str] = &[
-    "prim::Constant",
-    "prim::CreateObject",
-    "prim::DictConstruct",
-    "prim::GetAttr",
-    "prim::If",
-    "prim::ListConstruct",
-    "prim::ListUnpack",
-    "prim::Loop",
-    "prim::NumToTensor",
-    "prim::RaiseException",
-    "prim::SetAttr",
-    "prim::TupleConstruct",
-    "prim::TupleIndex",
-    "prim::TupleUnpack",
-    "prim::Uninitialized",
-    "prim::device",
-    "prim::dtype",
-    "prim::layout",
-    "prim::max",
-    "prim::min",
-    "prim::unchecked_cast",
-    "prim::data",
-    "prim::is_cuda",
-    "prim::requires_grad",
-    "prim::annotate",
     "aten::Bool",
     "aten::Float",
     "aten::FloatImplicit",
@@ -56,25 +31,42 @@ const LANGUAGE: &[&str] = &[
     "aten::__not__",
     "aten::__or__",
     "aten::__range_length",
+    "aten::__xor__",
     "aten::_set_item",
     "aten::append",
     "aten::ceil",
+    "aten::clear",
     "aten::dim",
     "aten::extend",
     "aten::floordiv",
     "aten::format",
-    "aten::index",
+    "aten::get",
+    "aten::insert",
     "aten::is_floating_point",
     "aten::item",
+    "aten::items",
+    "aten::keys",
     "aten::len",
     "aten::list",
+    "aten::mod",
     "aten::numel",
+    "aten::pop",
     "aten::remainder",
+    "aten::reverse",
+    "aten::round",
     "aten::size",
+    "aten::str",
     "aten::stride",
-    "aten::warn",
-    "aten::zeros_like",
-    "aten::insert",
+    "aten::tensor",
+    "aten::values",
+    "prim::NumToTensor",
+    "prim::device",
+    "prim::dtype",
+    "prim::is_cuda",
+    "prim::layout",
+    "prim::max",
+    "prim::min",
+    "prim::requires_grad",
 ];
 
 /// How to come by a file that gradcam reads whatever the model.
@@ -96,34 +88,23 @@ pub(super) fn read(
     mut archive: Archive,
     (height, width): (usize, usize),
 ) -> Result<Parts, ProgramError> {
-    let unsuitable = |reason: String| {
-        ProgramError::unsuitable(file, format!("{}; {ADVICE}", visible(first_line(&reason))))
+    let unsuitable = |reason: &str| {
+        let reason = visible(first_line(reason));
+        ProgramError::unsuitable(
+            file,
+            format!("this TorchScript archive cannot be used: {reason}; {ADVICE}"),
+        )
     };
     let own_code = archive.mentions("code/", b"__setstate__");
     if own_code.map_err(|error| ProgramError::archive(file, &error))? {
-        return Err(unsuitable(
-            "this TorchScript archive runs code of its own when it is loaded".to_owned(),
-        ));
+        return Err(unsuitable("it runs code of its own when it is loaded"));
     }
-    let script = Script::open(path).map_err(|reason| {
-        unsuitable(format!(
-            "this TorchScript archive cannot be loaded: {reason}"
-        ))
-    })?;
-    for operator in script.operators() {
-        if !allowed::is_allowed(&operator) && !LANGUAGE.contains(&operator.as_str()) {
-            return Err(unsuitable(format!(
-                "this TorchScript archive uses {operator}, which is not on gradcam's list of operations"
-            )));
-        }
-    }
+    let script = Script::open(path).map_err(|reason| unsuitable(&reason))?;
     let (json, tensors) = script
-        .lower(height as i64, width as i64)
-        .map_err(|reason| {
-            unsuitable(format!(
-                "this TorchScript archive cannot be taken apart: {reason}"
-            ))
-        })?;
+        .lower(height as i64, width as i64, |operator| {
+            allowed::is_allowed(operator) || LANGUAGE.contains(&operator)
+        })
+        .map_err(|reason| unsuitable(&reason))?;
     let lowered: Lowered = serde_json::from_str(&json)
         .map_err(|error| ProgramError::damaged(file, error.to_string()))?;
     let mut translator = Translator::new(file);

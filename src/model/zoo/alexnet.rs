@@ -34,7 +34,7 @@ pub(super) fn build(mut net: Net<'_>) -> Result<Network, FamilyError> {
     let x = net.adaptive_avg_pool(x, 6)?;
     net.layer("avgpool", x);
     let x = net.flatten_channels(x, 6)?;
-    let logits = net.sequential_head("classifier", x)?;
+    let logits = net.sequential_head("classifier", x, [1, 4, 6])?;
     net.finish(
         logits,
         Description {

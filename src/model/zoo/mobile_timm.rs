@@ -1,9 +1,10 @@
-//! Networks of inverted residuals in timm's layout: EfficientNet, MobileNet v2 and v3, MNASNet.
+//! Networks of inverted residuals in timm's layout: EfficientNet, MobileNet, MNASNet and their kin.
 //!
 //! The papers are those of the families' own files. timm builds all of them from the same blocks with
 //! the same names. The weights tell widths, depths and kernels; activations, the padding and the
 //! number that batch norms add are told by the architecture's name where a configuration has it:
-//! models called `tf_…` have weights from TensorFlow, which pads below and to the right.
+//! models called `tf_…` have weights from TensorFlow, which pads below and to the right. Without a
+//! name the network is taken for the most common one of its structure, and that is said.
 
 use super::net::{Activation, Conv, Description, Net};
 use super::{FamilyError, Network};
@@ -12,16 +13,133 @@ use crate::model::recipe::{Interpolation, Recipe};
 
 pub(super) const MARKERS: &[&str] = &["blocks.0.0.bn1.weight"];
 
-/// Of the first block of each stage, in all but MobileNet v3 small.
-const STRIDES: [i64; 7] = [1, 2, 2, 2, 1, 2, 1];
-const SMALL_STRIDES: [i64; 6] = [2, 2, 2, 1, 2, 1];
+/// What the weights of a network do not tell.
+#[derive(Debug, PartialEq, Eq)]
+struct Kind {
+    /// For people.
+    family: &'static str,
+    /// How its names in timm begin, without `tf_`; `#` stands for a digit.
+    names: &'static [&'static str],
+    /// Strides of the first block of each stage.
+    strides: [i64; 7],
+    /// The activation of the first stages, how many these are, and the activation of the others.
+    activations: (Activation, usize, Activation),
+    /// Inside of squeeze-and-excitation.
+    squeeze: [Activation; 2],
+}
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    EfficientNet,
-    MobileNetV2,
-    MobileNetV3 { small: bool },
-    MnasNet,
+/// Of all but the networks below that have others.
+const STRIDES: [i64; 7] = [1, 2, 2, 2, 1, 2, 1];
+
+const EFFICIENT: Kind = Kind {
+    family: "EfficientNet (timm)",
+    names: &["efficientnet_b#", "efficientnet_l2", "efficientnetv2_", "tinynet_"],
+    strides: STRIDES,
+    activations: (Activation::Silu, 0, Activation::Silu),
+    squeeze: [Activation::Silu, Activation::Sigmoid],
+};
+const LITE: Kind = Kind {
+    family: "EfficientNet Lite (timm)",
+    names: &["efficientnet_lite#"],
+    activations: (Activation::Relu6, 0, Activation::Relu6),
+    ..EFFICIENT
+};
+const MOBILE_V2: Kind = Kind {
+    family: "MobileNet v2 (timm)",
+    names: &["mobilenetv2_"],
+    ..LITE
+};
+const MOBILE_V1: Kind = Kind {
+    family: "MobileNet v1 (timm)",
+    names: &["mobilenetv1_###h"],
+    strides: [1, 2, 2, 2, 2, 1, 1],
+    ..LITE
+};
+const MNAS: Kind = Kind {
+    family: "MNASNet (timm)",
+    names: &["mnasnet_", "semnasnet_", "spnasnet_", "fbnetc_"],
+    strides: STRIDES,
+    activations: (Activation::Relu, 0, Activation::Relu),
+    squeeze: [Activation::Relu, Activation::Sigmoid],
+};
+const EDGE: Kind = Kind {
+    family: "EfficientNet for Edge TPU (timm)",
+    names: &["efficientnet_es", "efficientnet_em", "efficientnet_el", "mobilenet_edgetpu_"],
+    ..MNAS
+};
+/// Tables 1 and 2 of the paper: ReLU in the first stages.
+const MOBILE_V3_LARGE: Kind = Kind {
+    family: "MobileNet v3 (timm)",
+    names: &["mobilenetv3_large_#", "hardcorenas_"],
+    strides: STRIDES,
+    activations: (Activation::Relu, 3, Activation::Hardswish),
+    squeeze: [Activation::Relu, Activation::Hardsigmoid],
+};
+const SMALL_STRIDES: [i64; 7] = [2, 2, 2, 1, 2, 1, 1];
+const MOBILE_V3_SMALL: Kind = Kind {
+    names: &["mobilenetv3_small_#"],
+    strides: SMALL_STRIDES,
+    activations: (Activation::Relu, 2, Activation::Hardswish),
+    ..MOBILE_V3_LARGE
+};
+const MINIMAL_LARGE: Kind = Kind {
+    family: "MobileNet v3 minimal (timm)",
+    names: &["mobilenetv3_large_minimal_"],
+    activations: (Activation::Relu, 0, Activation::Relu),
+    ..MOBILE_V3_LARGE
+};
+const MINIMAL_SMALL: Kind = Kind {
+    names: &["mobilenetv3_small_minimal_"],
+    strides: SMALL_STRIDES,
+    ..MINIMAL_LARGE
+};
+const LC: Kind = Kind {
+    family: "LCNet (timm)",
+    names: &["lcnet_"],
+    activations: (Activation::Hardswish, 0, Activation::Hardswish),
+    ..MOBILE_V3_LARGE
+};
+const FB_V3: Kind = Kind {
+    family: "FBNet v3 (timm)",
+    names: &["fbnetv3_"],
+    squeeze: [Activation::Hardswish, Activation::Hardsigmoid],
+    ..LC
+};
+
+const KINDS: [Kind; 12] = [
+    EFFICIENT,
+    LITE,
+    MOBILE_V1,
+    MOBILE_V2,
+    MNAS,
+    EDGE,
+    MOBILE_V3_LARGE,
+    MOBILE_V3_SMALL,
+    MINIMAL_LARGE,
+    MINIMAL_SMALL,
+    LC,
+    FB_V3,
+];
+
+impl Kind {
+    fn is_called(&self, name: &str) -> bool {
+        self.names.iter().any(|start| {
+            let fits = |(wanted, found): (char, char)| {
+                wanted == found || (wanted == '#' && found.is_ascii_digit())
+            };
+            name.len() >= start.len() && start.chars().zip(name.chars()).all(fits)
+        })
+    }
+
+    fn activation(&self, stage: usize) -> Activation {
+        let (first, count, others) = self.activations;
+        if stage < count { first } else { others }
+    }
+
+    /// Before the first stage and behind the last.
+    fn outer_activation(&self) -> Activation {
+        self.activations.2
+    }
 }
 
 /// What is the same in the whole network.
@@ -30,57 +148,33 @@ struct Style {
     eps: f64,
     /// Height and width at the current place, where the padding depends on them.
     same_padding: Option<(usize, usize)>,
-    /// Inside of squeeze-and-excitation.
-    squeeze: [Activation; 2],
-}
-
-impl Style {
-    fn activation(&self, stage: usize) -> Activation {
-        match self.kind {
-            Kind::EfficientNet => Activation::Silu,
-            Kind::MobileNetV2 => Activation::Relu6,
-            Kind::MnasNet => Activation::Relu,
-            // Table 1 and 2 of the paper: ReLU in the first stages.
-            Kind::MobileNetV3 { small } if stage < if small { 2 } else { 3 } => Activation::Relu,
-            Kind::MobileNetV3 { .. } => Activation::Hardswish,
-        }
-    }
-
-    /// Before the first stage and behind the last.
-    fn outer_activation(&self) -> Activation {
-        self.activation(usize::MAX)
-    }
-
-    fn stride(&self, stage: usize) -> i64 {
-        let strides: &[i64] = if self.kind == (Kind::MobileNetV3 { small: true }) {
-            &SMALL_STRIDES
-        } else {
-            &STRIDES
-        };
-        strides.get(stage).copied().unwrap_or(1)
-    }
 }
 
 pub(super) fn build(mut net: Net<'_>) -> Result<Network, FamilyError> {
-    let kind = kind(&mut net);
-    let from_tensorflow = architecture(&net).starts_with("tf_");
-    if architecture(&net).is_empty() {
-        net.guesses.push(
-            "the padding and the batch norms are PyTorch's; models called tf_ have TensorFlow's, which a config.json beside the weights would tell".to_owned(),
-        );
-    }
+    let name = architecture(&net);
+    // timm's own file has the numbers of TensorFlow for the pruned EfficientNets too.
+    let from_tensorflow =
+        name.starts_with("tf_") || (name.starts_with("efficientnet_b") && name.ends_with("_pruned"));
+    let kind = match name.as_str() {
+        "" => likely_kind(&mut net),
+        name => KINDS
+            .into_iter()
+            .find(|kind| kind.is_called(name.trim_start_matches("tf_")))
+            .ok_or_else(|| FamilyError::Shape {
+                family: "one of timm's mobile networks".to_owned(),
+                reason: format!(
+                    "{} is none that gradcam builds from its weights; export the model with torch.export and open the .pt2 file",
+                    crate::text::visible(name)
+                ),
+            })?,
+    };
     let size = net.wanted_size.unwrap_or((224, 224));
     let mut style = Style {
         kind,
         eps: if from_tensorflow { 1e-3 } else { 1e-5 },
         same_padding: from_tensorflow.then_some(size),
-        squeeze: match kind {
-            Kind::MobileNetV3 { .. } => [Activation::Relu, Activation::Hardsigmoid],
-            Kind::EfficientNet => [Activation::Silu, Activation::Sigmoid],
-            _ => [Activation::Relu, Activation::Sigmoid],
-        },
     };
-    let outer = style.outer_activation();
+    let outer = style.kind.outer_activation();
     let input = net.input();
     let mut x = unit(
         &mut net,
@@ -94,8 +188,11 @@ pub(super) fn build(mut net: Net<'_>) -> Result<Network, FamilyError> {
     for stage in 0..stages {
         let name = format!("blocks.{stage}");
         for block in 0..net.weights.blocks(&name) {
-            let stride = if block == 0 { style.stride(stage) } else { 1 };
-            let activation = style.activation(stage);
+            let stride = match style.kind.strides.get(stage) {
+                Some(stride) if block == 0 => *stride,
+                _ => 1,
+            };
+            let activation = style.kind.activation(stage);
             x = residual_block(
                 &mut net,
                 &mut style,
@@ -129,13 +226,7 @@ pub(super) fn build(mut net: Net<'_>) -> Result<Network, FamilyError> {
     net.finish(
         logits,
         Description {
-            family: match kind {
-                Kind::EfficientNet => "EfficientNet (timm)",
-                Kind::MobileNetV2 => "MobileNet v2 (timm)",
-                Kind::MobileNetV3 { .. } => "MobileNet v3 (timm)",
-                Kind::MnasNet => "MNASNet (timm)",
-            }
-            .to_owned(),
+            family: style.kind.family.to_owned(),
             target_layer: target_layer.to_owned(),
             recipe: Recipe::imagenet_at(256, 224, Interpolation::Bicubic),
             fixed_size: from_tensorflow.then_some(size),
@@ -151,38 +242,51 @@ fn architecture(net: &Net<'_>) -> String {
     name.unwrap_or_default().to_owned()
 }
 
-fn kind(net: &mut Net<'_>) -> Kind {
-    let name = architecture(net);
-    if !net.weights.has("bn2.weight") {
-        return Kind::MobileNetV3 {
-            small: net.weights.blocks("blocks") < 7,
-        };
-    }
-    let squeezes = net
-        .weights
-        .names()
-        .any(|name| name.contains(".se.conv_reduce."));
-    let large_kernels = net.weights.length("blocks.2.0.conv_dw.weight", 2) == Some(5);
-    match (
-        name.contains("mnasnet"),
-        name.contains("mobilenetv2"),
-        squeezes,
-    ) {
-        (true, _, _) => Kind::MnasNet,
-        (_, true, _) => Kind::MobileNetV2,
-        (_, _, true) => Kind::EfficientNet,
-        _ if !name.is_empty() => Kind::EfficientNet,
-        _ => {
-            let (kind, words) = if large_kernels {
-                (Kind::MnasNet, "MNASNet, with ReLU")
-            } else {
-                (Kind::MobileNetV2, "MobileNet v2, with ReLU6")
-            };
-            net.guesses
-                .push(format!("the network is taken for {words}"));
-            kind
+/// The kind of a network of which only the weights are known.
+fn likely_kind(net: &mut Net<'_>) -> Kind {
+    let weights = &net.weights;
+    let any = |part: &str| weights.names().any(|name| name.contains(part));
+    let squeezes = any(".se.conv_reduce.");
+    let inverted = any(".conv_pwl.");
+    let kind = if !weights.has("bn2.weight") {
+        match (inverted, squeezes, weights.blocks("blocks") < 7) {
+            (false, _, _) => LC,
+            (true, false, false) => MINIMAL_LARGE,
+            (true, false, true) => MINIMAL_SMALL,
+            (true, true, true) => MOBILE_V3_SMALL,
+            // The paper's network has one block in its first stage.
+            (true, true, false) if weights.blocks("blocks.0") > 1 => FB_V3,
+            (true, true, false) => MOBILE_V3_LARGE,
         }
-    }
+    } else if !inverted {
+        MOBILE_V1
+    } else if any(".conv_exp.") {
+        if squeezes { EFFICIENT } else { EDGE }
+    } else if squeezes {
+        // EfficientNet has squeeze-and-excitation in all blocks, MNASNet in some.
+        if weights.has("blocks.1.0.se.conv_reduce.weight") {
+            EFFICIENT
+        } else {
+            MNAS
+        }
+    } else {
+        let length = |name: &str, axis| weights.length(&format!("blocks.{name}.weight"), axis);
+        let expansion = length("1.0.conv_pw", 0).zip(length("1.0.conv_pw", 1));
+        let sixfold = expansion.is_some_and(|(wide, narrow)| wide == 6 * narrow);
+        let large_kernels = length("2.0.conv_dw", 2) == Some(5);
+        let separable = !weights.has("blocks.0.0.conv_pwl.weight");
+        match (large_kernels, sixfold && separable) {
+            (false, _) => MOBILE_V2,
+            (true, true) => LITE,
+            (true, false) => MNAS,
+        }
+    };
+    net.guesses.push(format!(
+        "the network is taken for {}, with {:?} and PyTorch's padding; models called tf_ have TensorFlow's; a config.json beside the weights would tell",
+        kind.family,
+        kind.outer_activation()
+    ));
+    kind
 }
 
 /// Convolution, batch norm and activation; timm counts the activation to the norm.
@@ -268,7 +372,7 @@ fn residual_block(
                 &*format!("{name}.se.conv_reduce"),
                 &*format!("{name}.se.conv_expand"),
             ];
-            x = net.squeeze_excite(x, names, style.squeeze[0], style.squeeze[1])?;
+            x = net.squeeze_excite(x, names, style.kind.squeeze[0], style.kind.squeeze[1])?;
             net.layer(&format!("{name}.se"), x);
         }
         let spatial = matches!(*conv_name, "conv" | "conv_exp" | "conv_dw");

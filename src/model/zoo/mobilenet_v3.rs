@@ -67,10 +67,13 @@ pub(super) fn build(mut net: Net<'_>) -> Result<Network, FamilyError> {
     )?;
     net.layer("features", x);
     let features = net.global_pool(x)?;
-    let logits = if net.weights.has("classifier.3.weight") {
+    let published = ["classifier.0", "classifier.3"]
+        .map(|name| !net.weights.children(name).is_empty())
+        == [true, true];
+    let logits = if published {
         let hidden = net.linear("classifier.0", features)?;
         let hidden = net.activation(Activation::Hardswish, hidden)?;
-        net.linear("classifier.3", hidden)?
+        net.head("classifier.3", hidden, Activation::Hardswish)?
     } else {
         net.head("classifier", features, Activation::Hardswish)?
     };

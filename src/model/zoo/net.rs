@@ -11,6 +11,9 @@ use super::{FamilyError, Network};
 use crate::model::graph::{Builder, MapLayout, Operand, ValueId};
 use crate::model::recipe::Recipe;
 
+/// A first convolution of more channels reads no images, but what something else makes of them.
+const MOST_CHANNELS: usize = 16;
+
 /// The numbers of a convolution that its weight does not tell.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Conv {
@@ -216,6 +219,16 @@ impl<'a> Net<'a> {
 
     fn conv_unnamed(&mut self, name: &str, x: ValueId, conv: Conv) -> Result<ValueId, FamilyError> {
         let weight_name = format!("{name}.weight");
+        if let Some(&[_, channels, _, _]) = self.weights.shape(&weight_name)
+            && x == self.input()
+            && channels != 3
+            && channels <= MOST_CHANNELS
+        {
+            return Err(FamilyError::Channels {
+                layer: name.to_owned(),
+                channels,
+            });
+        }
         let per_group = self.channels(x).map(|c_in| c_in / conv.groups.max(1));
         let shape = [conv.c_out, per_group, conv.kernel, conv.kernel];
         let kernel = [2, 3].map(|axis| self.weights.length(&weight_name, axis).unwrap_or(1) as i64);

@@ -16,11 +16,16 @@ use super::{FamilyError, Network};
 use crate::model::graph::ValueId;
 use crate::model::recipe::Recipe;
 
-/// torchvision's and timm's layout, and that of transformers.
+/// torchvision's and timm's layout, that of transformers, and torchvision's modules as a
+/// `Sequential` has them: `nn.Sequential(*list(resnet.children())[:-1])`.
 pub(super) const MARKERS: &[&str] = &[
     "layer1.0.conv1.weight",
     "resnet.encoder.stages.0.layers.0.layer.0.convolution.weight",
+    "4.0.conv1.weight",
 ];
+
+/// How many modules of a `Sequential` stand before the stages: `conv1`, `bn1`, `relu`, `maxpool`.
+const BEFORE_STAGES: usize = 4;
 
 /// More stages than any residual network has.
 const MAX_STAGES: usize = 16;
@@ -40,7 +45,7 @@ struct Config {
     /// Whether blocks have squeeze-and-excitation.
     squeeze_excite: bool,
     /// Name of the linear layer.
-    head: &'static str,
+    head: String,
 }
 
 /// How modules are called.
@@ -48,6 +53,7 @@ struct Config {
 enum Names {
     Torchvision,
     Transformers,
+    Sequential,
 }
 
 /// Blocks that work at one resolution.
@@ -79,14 +85,16 @@ pub(super) fn build(mut net: Net<'_>) -> Result<Network, FamilyError> {
         net.layer(&names.stage(index), x);
     }
     let target_layer = match names {
-        Names::Torchvision => names.stage(config.stages.len().saturating_sub(1)),
+        Names::Torchvision | Names::Sequential => {
+            names.stage(config.stages.len().saturating_sub(1))
+        }
         Names::Transformers => {
             net.layer("resnet.encoder", x);
             "resnet.encoder".to_owned()
         }
     };
     let features = net.global_pool(x)?;
-    let logits = net.head(config.head, features, Activation::Relu)?;
+    let logits = net.head(&config.head, features, Activation::Relu)?;
     let small = config.small_images();
     if small {
         net.guesses.push("the first convolution is 3x3, so this is taken for a network of small images without a maximum pooling".to_owned());
@@ -107,12 +115,27 @@ impl Names {
         match self {
             Self::Torchvision => format!("layer{}", index + 1),
             Self::Transformers => format!("resnet.encoder.stages.{index}"),
+            Self::Sequential => (index + BEFORE_STAGES).to_string(),
+        }
+    }
+
+    /// The modules before the first stage: convolution, batch norm, ReLU and pooling.
+    fn stem(self) -> [&'static str; 4] {
+        match self {
+            Self::Torchvision => ["conv1", "bn1", "relu", "maxpool"],
+            Self::Transformers => [
+                "resnet.embedder.embedder.convolution",
+                "resnet.embedder.embedder.normalization",
+                "resnet.embedder.embedder",
+                "resnet.embedder",
+            ],
+            Self::Sequential => ["0", "1", "2", "3"],
         }
     }
 
     fn block(self, stage: usize, block: usize) -> String {
         match self {
-            Self::Torchvision => format!("{}.{block}", self.stage(stage)),
+            Self::Torchvision | Self::Sequential => format!("{}.{block}", self.stage(stage)),
             Self::Transformers => format!("{}.layers.{block}", self.stage(stage)),
         }
     }
@@ -120,7 +143,9 @@ impl Names {
     /// A convolution of a block, counted from 1, and the batch norm after it.
     fn conv(self, block: &str, number: usize) -> [String; 2] {
         match self {
-            Self::Torchvision => ["conv", "bn"].map(|part| format!("{block}.{part}{number}")),
+            Self::Torchvision | Self::Sequential => {
+                ["conv", "bn"].map(|part| format!("{block}.{part}{number}"))
+            }
             Self::Transformers => {
                 let layer = format!("{block}.layer.{}", number - 1);
                 ["convolution", "normalization"].map(|part| format!("{layer}.{part}"))
@@ -131,10 +156,10 @@ impl Names {
 
 impl Config {
     fn read(weights: &Weights<'_>) -> Self {
-        let names = if weights.has("layer1.0.conv1.weight") {
-            Names::Torchvision
-        } else {
-            Names::Transformers
+        let names = match MARKERS.iter().position(|marker| weights.has(marker)) {
+            Some(0) => Names::Torchvision,
+            Some(1) => Names::Transformers,
+            _ => Names::Sequential,
         };
         let weight = |stage, number| {
             let [conv, _] = names.conv(&names.block(stage, 0), number);
@@ -147,7 +172,7 @@ impl Config {
                 let width = weights.length(&weight(stage, 1), 0).unwrap_or(0);
                 let per_group = weights.length(&weight(stage, 2), 1).unwrap_or(0).max(1);
                 let blocks = match names {
-                    Names::Torchvision => weights.blocks(&names.stage(stage)),
+                    Names::Torchvision | Names::Sequential => weights.blocks(&names.stage(stage)),
                     Names::Transformers => {
                         weights.blocks(&format!("{}.layers", names.stage(stage)))
                     }
@@ -168,13 +193,16 @@ impl Config {
             names,
             bottleneck,
             stages,
-            stem_kernel: weights.length("conv1.weight", 2).unwrap_or(7),
+            stem_kernel: weights
+                .length(&format!("{}.weight", names.stem()[0]), 2)
+                .unwrap_or(7),
             deep_stem: weights.has("conv1.0.weight"),
             squeeze_excite: weights.has("layer1.0.se.fc1.weight"),
             head: match names {
-                Names::Transformers => "classifier",
-                Names::Torchvision if weights.has("linear.weight") => "linear",
-                Names::Torchvision => "fc",
+                Names::Transformers => "classifier".to_owned(),
+                Names::Torchvision if weights.has("linear.weight") => "linear".to_owned(),
+                Names::Torchvision => "fc".to_owned(),
+                Names::Sequential => sequential_head(weights),
             },
         }
     }
@@ -223,17 +251,27 @@ impl Config {
     }
 }
 
+/// The module with weights behind the stages of a `Sequential`; the name that torchvision gives the
+/// head where there is none, and the head lies elsewhere.
+fn sequential_head(weights: &Weights<'_>) -> String {
+    let behind = |module: &&str| {
+        module
+            .parse()
+            .is_ok_and(|number: usize| number >= BEFORE_STAGES)
+            && weights.blocks(module) == 0
+    };
+    let found = weights.children("").into_iter().find(behind);
+    found.unwrap_or("fc").to_owned()
+}
+
 /// The layers before the first stage.
 fn stem(net: &mut Net<'_>, config: &Config) -> Result<ValueId, FamilyError> {
     let input = net.input();
+    let [conv, norm, relu, pool] = config.names.stem();
     let x = match config.names {
         Names::Transformers => {
-            let x = net.conv(
-                "resnet.embedder.embedder.convolution",
-                input,
-                Conv::stride(2).kernel(7),
-            )?;
-            net.batch_norm("resnet.embedder.embedder.normalization", x, EPS)?
+            let x = net.conv(conv, input, Conv::stride(2).kernel(7))?;
+            net.batch_norm(norm, x, EPS)?
         }
         Names::Torchvision if config.deep_stem => {
             let mut x = net.conv("conv1.0", input, Conv::stride(2).kernel(3))?;
@@ -245,17 +283,13 @@ fn stem(net: &mut Net<'_>, config: &Config) -> Result<ValueId, FamilyError> {
             net.layer("conv1", x);
             net.batch_norm("bn1", x, EPS)?
         }
-        Names::Torchvision => {
+        Names::Torchvision | Names::Sequential => {
             let stride = if config.small_images() { 1 } else { 2 };
-            let x = net.conv("conv1", input, Conv::stride(stride))?;
-            net.batch_norm("bn1", x, EPS)?
+            let x = net.conv(conv, input, Conv::stride(stride))?;
+            net.batch_norm(norm, x, EPS)?
         }
     };
     let x = net.relu(x)?;
-    let (relu, pool) = match config.names {
-        Names::Torchvision => ("relu", "maxpool"),
-        Names::Transformers => ("resnet.embedder.embedder", "resnet.embedder"),
-    };
     net.layer(relu, x);
     if config.small_images() {
         return Ok(x);
@@ -324,10 +358,10 @@ fn shortcut(
     let mut x = x;
     let (part, conv_name, norm_name) = match names {
         Names::Transformers => ("shortcut", "convolution", "normalization"),
-        Names::Torchvision if net.weights.has(&format!("{name}.shortcut.0.weight")) => {
+        _ if net.weights.has(&format!("{name}.shortcut.0.weight")) => {
             ("shortcut", "0", "1")
         }
-        Names::Torchvision if net.weights.has(&format!("{name}.downsample.2.weight")) => {
+        _ if net.weights.has(&format!("{name}.downsample.2.weight")) => {
             if stride != 1 {
                 // Windows that hang over the edge average what is there.
                 x = net.avg_pool(x, Pool::new(2, stride).ceil(), false)?;
@@ -335,7 +369,7 @@ fn shortcut(
             conv.stride = 1;
             ("downsample", "1", "2")
         }
-        Names::Torchvision => ("downsample", "0", "1"),
+        _ => ("downsample", "0", "1"),
     };
     let projected = net.conv(&format!("{name}.{part}.{conv_name}"), x, conv)?;
     let projected = net.batch_norm(&format!("{name}.{part}.{norm_name}"), projected, EPS)?;

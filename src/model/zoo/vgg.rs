@@ -31,17 +31,14 @@ pub(super) fn build(mut net: Net<'_>) -> Result<Network, FamilyError> {
         let x = net.global_pool(x)?;
         net.head("head", x, Activation::Relu)?
     } else {
-        let x = net.adaptive_avg_pool(features, 7)?;
+        let side = pooled_side(&net, features);
+        let x = net.adaptive_avg_pool(features, side as i64)?;
         net.layer("avgpool", x);
-        let x = net.flatten_channels(x, 7)?;
-        net.sequential_head("classifier", x)?
+        let x = net.flatten_channels(x, side)?;
+        net.sequential_head("classifier", x, [0, 3, 6])?
     };
-    let layers = convolutions
-        + if convolutional_head {
-            3
-        } else {
-            net.linears("classifier")
-        };
+    // The names count the three linear layers that the networks are published with.
+    let layers = convolutions + 3;
     let norms = if net.weights.has("features.1.running_mean") {
         " with batch norm"
     } else {
@@ -56,6 +53,24 @@ pub(super) fn build(mut net: Net<'_>) -> Result<Network, FamilyError> {
             fixed_size: convolutional_head.then_some(size),
         },
     )
+}
+
+/// Side of the map that the first linear layer reads: 7 as published, or another where people have
+/// replaced the pooling.
+fn pooled_side(net: &Net<'_>, features: ValueId) -> usize {
+    const PUBLISHED: usize = 7;
+    let first = net.weights.children("classifier").first().copied();
+    let wide = ["classifier.weight".to_owned()]
+        .into_iter()
+        .chain(first.map(|first| format!("classifier.{first}.weight")))
+        .find_map(|name| net.weights.length(&name, 1));
+    match (wide, net.channels(features)) {
+        (Some(wide), Some(channels)) if channels > 0 && wide.is_multiple_of(channels) => {
+            let side = (wide / channels).isqrt();
+            if side * side * channels == wide { side } else { PUBLISHED }
+        }
+        _ => PUBLISHED,
+    }
 }
 
 /// The numbered parts: a convolution where there is a weight, a batch norm where there are

@@ -447,12 +447,19 @@ fn head(
     let normed = net.layer_norm(&outer.norm, x, config.eps)?;
     net.layer_as(&outer.norm, normed, config.map());
     let class = token(net, normed, 0)?;
-    let logits = net.head(outer.head, class, Activation::Tanh)?;
-    if !net.weights.has("head_dist.weight") {
+    // With a distillation token there is a head for each of the two, in timm and in transformers.
+    let with_teacher = net.weights.has("cls_classifier.weight");
+    let (name, other) = if with_teacher {
+        ("cls_classifier", "distillation_classifier")
+    } else {
+        (outer.head, "head_dist")
+    };
+    let logits = net.head(name, class, Activation::Tanh)?;
+    if !net.weights.has(&format!("{other}.weight")) {
         return Ok(logits);
     }
     let distilled = token(net, normed, 1)?;
-    let other = net.linear("head_dist", distilled)?;
+    let other = net.linear(other, distilled)?;
     let sum = net.add(logits, other)?;
     net.scale(sum, 0.5)
 }

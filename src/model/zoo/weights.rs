@@ -18,6 +18,9 @@ const ASIDE: [&str; 8] = [
     "model_ema",
 ];
 
+/// What stands before the name of a module that lies beside the network, not in it.
+pub(super) const BESIDE: &str = "../";
+
 /// A view of a checkpoint. Names are the network's own, without the prefix.
 #[derive(Debug)]
 pub(super) struct Weights<'a> {
@@ -63,19 +66,42 @@ impl<'a> Weights<'a> {
     /// Numbers come in their order.
     pub(super) fn children(&self, module: &str) -> Vec<&'a str> {
         let below = if module.is_empty() {
-            String::new()
+            self.prefix.clone()
         } else {
-            format!("{module}.")
+            format!("{}.", self.key(module))
         };
         let mut children: Vec<&str> = self
-            .names()
-            .filter_map(|name| name.strip_prefix(below.as_str()))
+            .checkpoint
+            .keys()
+            .filter_map(|key| key.strip_prefix(below.as_str()))
             .filter_map(|rest| rest.split('.').next())
             .collect();
         children.dedup();
         children.sort_by_key(|child| (child.parse::<usize>().unwrap_or(usize::MAX), *child));
         children.dedup();
         children
+    }
+
+    /// Modules beside the network, in the module that it is a part of.
+    pub(super) fn beside(&self) -> Vec<String> {
+        let mut modules: Vec<String> = self
+            .checkpoint
+            .keys()
+            .filter(|key| !key.starts_with(&self.prefix))
+            .filter_map(|key| key.strip_prefix(self.parent()?))
+            .filter_map(|rest| Some(format!("{BESIDE}{}", rest.split_once('.')?.0)))
+            .collect();
+        modules.dedup();
+        modules
+    }
+
+    /// The prefix of the module that the network is a part of.
+    fn parent(&self) -> Option<&str> {
+        let inner = self.prefix.strip_suffix('.')?;
+        Some(match inner.rfind('.') {
+            Some(dot) => self.prefix.get(..=dot).unwrap_or_default(),
+            None => "",
+        })
     }
 
     /// How many modules in a row are called `module.0`, `module.1` and so on.
@@ -174,7 +200,10 @@ impl<'a> Weights<'a> {
     }
 
     fn key(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
+        match name.strip_prefix(BESIDE) {
+            Some(beside) => format!("{}{beside}", self.parent().unwrap_or_default()),
+            None => format!("{}{name}", self.prefix),
+        }
     }
 }
 

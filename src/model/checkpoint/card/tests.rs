@@ -595,3 +595,12 @@ fn one_card_fills_the_gaps_of_another() {
     );
     assert_eq!(Card::default().or(beside).recipe_source, "config.json");
 }
+
+#[test]
+fn settings_of_networks_that_gradcam_does_not_build_may_have_other_types() {
+    let heads = |model: &str| json!({"model_type": model, "num_attention_heads": [1, 2, 5, 8]});
+    let segmentation = card(&[("config.json", heads("segformer"))]);
+    assert!(segmentation.recipe.is_none() && segmentation.refusal.is_none());
+    let error = broken("config.json", &heads("vit").to_string());
+    assert!(error.contains("num_attention_heads is [1,2,5,8], not a whole number"), "{error}");
+}

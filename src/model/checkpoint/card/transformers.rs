@@ -13,6 +13,18 @@ use super::{CheckpointError, Fault, Interpolation, Recipe, names};
 use crate::model::recipe::Resize;
 use crate::text::visible;
 
+/// `model_type` of the networks that gradcam builds. Others may give settings of the same names in
+/// other types.
+pub(super) const BUILT: &[&str] = &[
+    "convnext",
+    "convnextv2",
+    "deit",
+    "resnet",
+    "swin",
+    "swinv2",
+    "vit",
+];
+
 /// What a class does where its file is silent.
 struct Processor {
     /// The class's name without its ending.

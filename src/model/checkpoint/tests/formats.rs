@@ -36,6 +36,8 @@ fn expected() -> Expected {
     serde_json::from_str(&text).unwrap()
 }
 
+const RESAVE: &str = "torch.save(model.state_dict()";
+
 /// File, weight, and what is said of it; without a weight, what is said of the file.
 const SENTENCES: &[(&str, Option<&str>, &[&str])] = &[
     ("quantised.pth", Some("q"), &["quantised", "dequantize()"]),
@@ -67,24 +69,24 @@ const SENTENCES: &[(&str, Option<&str>, &[&str])] = &[
     (
         "empty.pth",
         None,
-        &["weights", "torch.save(model.state_dict()"],
+        &["a dictionary without weights", RESAVE],
     ),
     (
         "empty_nest.pth",
         None,
-        &["weights", "torch.save(model.state_dict()"],
+        &["a dictionary without weights", RESAVE],
     ),
     (
-        "list_of_state_dicts.pth",
+        "list_of_tensors.pth",
         None,
-        &["a list", "torch.save(model.state_dict()"],
+        &["a list without weights", RESAVE],
     ),
     (
         "tensor.pth",
         None,
-        &["a single tensor", "torch.save(model.state_dict()"],
+        &["a single tensor without weights", RESAVE],
     ),
-    ("text.pth", None, &["torch.save(model.state_dict()"]),
+    ("text.pth", None, &["a plain value without weights", RESAVE]),
 ];
 
 /// Holds a file against what Python says that is in it.
@@ -179,14 +181,29 @@ fn every_format_is_read_to_the_number_or_refused_in_a_sentence() {
 }
 
 #[test]
-fn weights_that_tch_saves_are_read() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("model.ot");
+fn names_of_classes_beside_the_weights_are_taken() {
+    for name in ["training.pth", "class_to_idx.pth"] {
+        let classes = opened(golden("formats").join(name)).unwrap().card.classes;
+        assert_eq!(classes.unwrap(), ["cat", "dog", "wren"], "{name}");
+    }
+    let classes = opened(golden("formats/state_dict.pth")).unwrap().card.classes;
+    assert_eq!(classes, None);
+}
+
+/// A file as tch writes it, of a weight and a bias.
+pub(super) fn saved_by_tch(path: &Path) {
     let store = VarStore::new(Device::Cpu);
     let value = Tensor::from_slice(&[1.0_f32, -2.5, 3.25, 4.0]).view([2, 2]);
     let _weight = store.root().sub("layer1").var_copy("weight", &value.tr());
     let _bias = store.root().var_copy("bias", &value.get(0));
-    store.save(&path).unwrap();
+    store.save(path).unwrap();
+}
+
+#[test]
+fn weights_that_tch_saves_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.ot");
+    saved_by_tch(&path);
     let checkpoint = opened(path).unwrap();
     assert_eq!(
         checkpoint.keys().collect::<Vec<_>>(),

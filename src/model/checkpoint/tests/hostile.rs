@@ -385,6 +385,26 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
             &["takes more from the stack"],
         ),
         (
+            "a mark that is missing",
+            loads(b"t"),
+            &["takes more from the stack"],
+        ),
+        (
+            "bytes of 2^64 bytes",
+            loads(b"\x8e\xff\xff\xff\xff\xff\xff\xff\xffabc"),
+            &["ends too early"],
+        ),
+        (
+            "an old file that ends in its magic number",
+            OLD.to_vec(),
+            &["ends too early"],
+        ),
+        (
+            "a pickle of something else",
+            b"\x80\x04\x95\x02\0\0\0\0\0\0\0}.".to_vec(),
+            &["torch.save has not written"],
+        ),
+        (
             "a memo that is empty",
             loads(b"h\x07"),
             &["recalls what it has not noted"],
