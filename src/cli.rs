@@ -17,6 +17,7 @@ use crate::explain::target::Measure;
 use crate::graphics::{Choice, Environment};
 use crate::model::catalog::Hub;
 use crate::model::device::DeviceChoice;
+use crate::model::precision::PrecisionChoice;
 use crate::model::recipe::{Interpolation, RecipeOverrides, Resize};
 use crate::model::{LoadOptions, ModelSource};
 use crate::picture::colormap::Colormap;
@@ -176,6 +177,9 @@ struct ModelArguments {
     /// auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: DeviceChoice,
+    /// Numbers to compute with: f32, or bf16 on processors that have it (faster, 3 digits); auto is f32
+    #[arg(long, value_name = "NUMBERS", default_value = "auto")]
+    precision: PrecisionChoice,
     /// Length of the shorter side after resizing, or none
     #[arg(long, value_name = "N|none", value_parser = resize, conflicts_with = "squash", help_heading = "Preprocessing")]
     resize: Option<Resize>,
@@ -501,6 +505,7 @@ impl ModelArguments {
                 },
                 recipe,
                 device: self.device,
+                precision: self.precision,
                 layer: self.layers.into_iter().next(),
             },
         )

@@ -5,12 +5,14 @@ pub mod catalog;
 pub mod checkpoint;
 pub mod device;
 pub mod dispatch;
+pub mod fused;
 pub mod graph;
 pub mod labels;
 pub mod mapped;
 mod open;
 pub mod passes;
 pub mod pickle;
+pub mod precision;
 pub mod program;
 pub mod random;
 mod randomize;
@@ -33,9 +35,11 @@ use crate::geometry::InputGeometry;
 use crate::text::visible;
 pub use checkpoint::ModelSource;
 use device::DeviceChoice;
+use fused::Copies;
 use graph::Graph;
 use labels::Labels;
 use open::Opened;
+use precision::{Precision, PrecisionChoice, PrecisionError};
 use recipe::{Recipe, RecipeOverrides};
 use run::Plan;
 pub use run::{Pass, RunError, Slope};
@@ -64,6 +68,8 @@ pub struct ModelSummary {
     pub recipe_source: Option<String>,
     /// "cpu", "cuda:0".
     pub device: String,
+    /// What the network computes with.
+    pub precision: Precision,
     /// Why it is not the device one may expect; a GPU that `auto` could not use.
     pub device_note: Option<String>,
     /// What was not read from the checkpoint but assumed, a sentence each. Empty: nothing.
@@ -79,6 +85,12 @@ impl ModelSummary {
             None => self.recipe.clone(),
         }
     }
+
+    /// "cpu, f32".
+    #[must_use]
+    pub fn device_and_precision(&self) -> String {
+        format!("{}, {}", self.device, self.precision.name())
+    }
 }
 
 /// What the user says about a model beside its file.
@@ -90,6 +102,7 @@ pub struct LoadOptions {
     pub images: Option<PathBuf>,
     pub recipe: RecipeOverrides,
     pub device: DeviceChoice,
+    pub precision: PrecisionChoice,
     /// Dotted name of the target layer; the family's last stage without it.
     pub layer: Option<String>,
 }
@@ -110,6 +123,8 @@ pub enum ModelError {
     Labels(#[from] labels::LabelError),
     #[error(transparent)]
     Device(#[from] device::DeviceError),
+    #[error(transparent)]
+    Precision(#[from] PrecisionError),
     #[error(transparent)]
     Run(#[from] RunError),
     #[error(transparent)]
@@ -200,6 +215,7 @@ impl Model {
     pub fn load(source: &ModelSource, options: &LoadOptions) -> Result<Self, ModelError> {
         // The device comes first: libtorch must learn of CUDA before anything else asks it.
         let (device, device_note) = device::open(options.device)?;
+        let precision = Precision::choose(options.precision, device)?;
         let Opened {
             mut graph,
             about,
@@ -213,6 +229,10 @@ impl Model {
             (Some(layer), Some(classes)) => (layer, classes),
             _ => run::look_through(&graph, &sample_input(&recipe.recipe, device)?)?,
         };
+        if precision == Precision::Bf16 {
+            graph.to_bfloat16(&sample_input(&recipe.recipe, device)?)?;
+        }
+        graph.fuse_operations(Copies::of(precision));
         let names = labels::Sources {
             named: options.labels.as_deref(),
             card: about.names,
@@ -230,6 +250,7 @@ impl Model {
             recipe: recipe.recipe.in_words(),
             recipe_source: recipe.source,
             device: device::name(device),
+            precision,
             device_note,
             guesses,
         };

@@ -33,7 +33,6 @@ pub fn count(n: usize, noun: &str) -> String {
     }
 }
 
-<<<<<<< HEAD
 /// A number with so many significant digits: "0.034", "12", "3.1e-7".
 #[must_use]
 pub fn figures(value: f32, digits: usize) -> String {
@@ -52,7 +51,8 @@ pub fn figures(value: f32, digits: usize) -> String {
         Err(_) if exponent < 6 => format!("{value:.0}"),
         _ => scientific,
     }
-=======
+}
+
 /// An error and its causes in one line. Of a cause that the line ends with already, nothing is said
 /// again.
 pub fn with_causes(error: &dyn std::error::Error) -> String {
@@ -66,7 +66,6 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     line
->>>>>>> 9ffce96 (wip)
 }
 
 #[cfg(test)]

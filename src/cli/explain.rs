@@ -295,7 +295,7 @@ impl Session<'_> {
         if let Some(finding) = explained.explanations.first() {
             how.extend(finding.explanation.in_words());
         }
-        how.extend([summary.recipe_and_source(), summary.device.clone()]);
+        how.extend([summary.recipe_and_source(), summary.device_and_precision()]);
         writeln!(out, "  {}", how.join(" · "))?;
         for guess in &summary.guesses {
             writeln!(out, "  guessed: {guess}")?;

@@ -2,9 +2,14 @@
 // schema gives the order, the types and the defaults of the arguments, so that the Rust side needs
 // no table of operators. Every function that can throw catches and leaves a message behind.
 
+#include <ATen/MapAllocator.h>
 #include <ATen/ScalarOps.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/stack.h>
+
+#include <malloc.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <string>
 
@@ -41,6 +46,12 @@ static IValue fitted(const IValue& value, const c10::TypePtr& wanted) {
     std::vector<Tensor> tensors;
     for (const IValue& element : value.toListRef()) tensors.push_back(element.toTensor());
     return tensors;
+  }
+  if (kind == c10::TypeKind::OptionalType && value.isDoubleList()) {
+    // The only lists of optional elements that are no tensors are lists of numbers, `Scalar?[]`.
+    c10::List<std::optional<at::Scalar>> numbers;
+    for (double number : value.toDoubleVector()) numbers.push_back(at::Scalar(number));
+    return numbers;
   }
   return value;
 }
@@ -111,6 +122,29 @@ IValue* gradcam_value_tensors(Tensor** tensors, int count) {
   return new IValue(std::move(list));
 }
 void gradcam_value_free(IValue* value) { delete value; }
+
+// Whether a tensor is part of a mapped file.
+int gradcam_tensor_is_mapped(Tensor* tensor) {
+  return guarded<std::function<int()>>(0, [&]() -> int {
+    return at::MapAllocator::fromDataPtr(tensor->storage().data_ptr()) != nullptr;
+  });
+}
+
+// Lets a tensor's part of a mapped file leave the memory, and what was freed on the heap with it.
+void gradcam_tensor_release(Tensor* tensor) {
+  guarded<std::function<int()>>(0, [&]() -> int {
+    auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+    auto start = reinterpret_cast<uintptr_t>(tensor->const_data_ptr());
+    auto end = start + tensor->nbytes();
+    start = start / page * page;
+    // Where the system refuses, the memory stays in use, no more.
+    madvise(reinterpret_cast<void*>(start), end - start, MADV_DONTNEED);
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+    return 1;
+  });
+}
 
 // Calls with one pointer for each argument of the schema; null takes the default. Every tensor of
 // the outputs, those in lists too, is handed to `take` as a new tensor. Returns whether it worked.

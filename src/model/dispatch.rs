@@ -48,6 +48,8 @@ unsafe extern "C" {
     fn gradcam_value_floats(values: *const f64, count: c_int) -> *mut Value;
     fn gradcam_value_tensors(tensors: *const *mut C_tensor, count: c_int) -> *mut Value;
     fn gradcam_value_free(value: *mut Value);
+    fn gradcam_tensor_is_mapped(tensor: *const C_tensor) -> c_int;
+    fn gradcam_tensor_release(tensor: *const C_tensor);
 }
 
 /// libtorch refused a call; its own words, without the trace.
@@ -186,6 +188,23 @@ impl Operator {
             operator: self.name.clone(),
             message,
         }
+    }
+}
+
+/// Whether a tensor is part of a mapped file ([`super::mapped`]).
+pub fn is_mapped(tensor: &Tensor) -> bool {
+    // SAFETY: the tensor lives for the length of the call.
+    unsafe { gradcam_tensor_is_mapped(tensor.as_ptr()) != 0 }
+}
+
+/// Lets a tensor's part of a mapped file leave the memory, and what was freed on the heap with it.
+/// The tensor stays as it is: its numbers are read from the file again when they are used again.
+/// Does nothing to other tensors.
+pub fn release(tensor: &Tensor) {
+    if is_mapped(tensor) {
+        // SAFETY: the tensor lives for the length of the call. Its pages are those of a file that
+        // nothing writes to, so they come back as they were.
+        unsafe { gradcam_tensor_release(tensor.as_ptr()) }
     }
 }
 

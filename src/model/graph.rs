@@ -4,12 +4,13 @@
 //! input: the weights, and what is computed from them alone. A layer is a module of the network as
 //! PyTorch users know it, by its dotted name, with the value that it outputs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use tch::{Device, Tensor};
 
 use super::dispatch::{Argument, DispatchError, Operator};
+use super::fused::Fused;
 
 /// Names a value of a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,6 +70,8 @@ pub struct Layer {
 #[derive(Debug)]
 pub struct Graph {
     pub nodes: Vec<Node>,
+    /// What can be run instead of several nodes, by the index of the last of them.
+    pub fused: BTreeMap<usize, Fused>,
     pub constants: HashMap<ValueId, Tensor>,
     /// Images `[batch, 3, height, width]`.
     pub input: ValueId,
@@ -260,6 +263,7 @@ impl Graph {
         let constants = self.constants.iter();
         Ok(Self {
             nodes: nodes.collect::<Result<_, _>>()?,
+            fused: BTreeMap::new(),
             constants: constants
                 .map(|(id, tensor)| (*id, tensor.shallow_clone()))
                 .collect(),
@@ -273,6 +277,40 @@ impl Graph {
     /// A place for each value; those that a run is to start from are put in by its caller.
     pub fn no_values(&self) -> Vec<Option<Tensor>> {
         std::iter::repeat_with(|| None).take(self.values).collect()
+    }
+
+    /// An operation by its number: first the nodes, then what is fused.
+    pub fn operation(&self, number: usize) -> Option<&Node> {
+        match number.checked_sub(self.nodes.len()) {
+            None => self.nodes.get(number),
+            Some(last) => self.fused.get(&last).map(Fused::node),
+        }
+    }
+
+    /// The number of the operation that makes what a node makes, for a run without autograd that
+    /// asks for these values: a fused one where there is one and nobody asks for what is inside.
+    pub fn quickest(&self, index: usize, wanted: impl Fn(ValueId) -> bool) -> usize {
+        match self.fused.get(&index) {
+            Some(fused) if fused.skips_none_of(wanted) => self.nodes.len() + index,
+            _ => index,
+        }
+    }
+
+    /// Runs the operation of this number on values that were made before.
+    ///
+    /// # Errors
+    /// As [`Node::run`].
+    pub fn run(
+        &self,
+        number: usize,
+        values: &[Option<Tensor>],
+    ) -> Result<Vec<Tensor>, DispatchError> {
+        let value = |id: ValueId| self.constants.get(&id).or_else(|| values[id.0].as_ref());
+        let fused = number.checked_sub(self.nodes.len());
+        match fused.and_then(|last| self.fused.get(&last)) {
+            Some(fused) => self.run_fused(fused, values),
+            None => self.nodes[number].run(value),
+        }
     }
 
     /// Moves the weights to a device.
@@ -425,6 +463,7 @@ impl Builder {
     pub fn finish(self, output: ValueId) -> Graph {
         Graph {
             nodes: self.nodes,
+            fused: BTreeMap::new(),
             constants: self.constants,
             input: self.input,
             output,

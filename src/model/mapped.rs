@@ -232,4 +232,25 @@ mod tests {
         }
         assert_eq!(mapped.tensor(8, Kind::Float, &[0]).unwrap().numel(), 0);
     }
+
+    #[test]
+    fn numbers_that_have_left_the_memory_are_read_again() {
+        use super::super::dispatch::{is_mapped, release};
+        let numbers: Vec<f32> = (0_u16..5000).map(f32::from).collect();
+        let bytes: Vec<u8> = numbers
+            .iter()
+            .flat_map(|number| number.to_le_bytes())
+            .collect();
+        let (_folder, mapped) = mapped(&bytes);
+        let tensor = mapped.tensor(400, Kind::Float, &[4900]).unwrap();
+        for _ in 0..2 {
+            assert_eq!(Vec::<f32>::try_from(&tensor).unwrap(), numbers[100..]);
+            assert!(is_mapped(&tensor));
+            release(&tensor);
+        }
+        let copy = tensor.copy();
+        assert!(!is_mapped(&copy));
+        release(&copy);
+        assert_eq!(Vec::<f32>::try_from(&copy).unwrap(), numbers[100..]);
+    }
 }

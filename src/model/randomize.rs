@@ -9,7 +9,7 @@
 //! network. Position embeddings and tables that no such operation reads stay.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tch::{Kind, Tensor};
 
@@ -61,6 +61,7 @@ impl Model {
         Ok(Self {
             graph: Graph {
                 nodes: nodes.clone(),
+                fused: BTreeMap::new(),
                 constants,
                 input: *input,
                 output: *output,

@@ -57,7 +57,7 @@ pub type Slope = (ClassIndex, f32);
 /// Up to as many slopes, classes are picked one by one.
 const FEW_SLOPES: usize = 8;
 
-/// Nodes by index, and after each the values that nobody reads any more.
+/// Operations by their number in the graph, and after each the values that nobody reads any more.
 #[derive(Debug)]
 pub(super) struct Steps {
     nodes: Vec<usize>,
@@ -141,9 +141,9 @@ impl Map {
         }
     }
 
-    /// `[channels, height, width]` of a tensor that lies as the layer's output.
+    /// `[channels, height, width]` in float32 of a tensor that lies as the layer's output.
     fn view(&self, tensor: &Tensor) -> Result<Tensor, tch::TchError> {
-        let tensor = tensor.f_squeeze_dim(0)?;
+        let tensor = tensor.f_squeeze_dim(0)?.f_to_kind(Kind::Float)?;
         match self.layout {
             MapLayout::ChannelsFirst => Ok(tensor),
             MapLayout::ChannelsLast => tensor.f_permute([2, 0, 1]),
@@ -228,7 +228,7 @@ impl Plan {
         }
         let tap = self.layer.output;
         let wanted: HashSet<ValueId> = self.bridge.iter().copied().chain([tap]).collect();
-        let prefix = Steps::to(graph, &wanted, &values);
+        let prefix = Steps::quickest(graph, &wanted, &values);
         tch::no_grad(|| prefix.run(graph, &mut values))?;
         let no_path = || RunError::NoPath(self.layer.name.clone());
         let tapped = values[tap.0].take().ok_or_else(no_path)?;
@@ -325,7 +325,7 @@ impl Plan {
         graph: &Graph,
         pass: &Pass,
     ) -> Result<(Tensor, Tensor), RunError> {
-        let activations = pass.output()?.f_set_requires_grad(true)?;
+        let activations = pass.activations.f_detach()?.f_set_requires_grad(true)?;
         let mut values = graph.no_values();
         for (id, value) in &pass.bridge {
             values[id.0] = Some(value.shallow_clone());
@@ -357,8 +357,10 @@ impl Plan {
             }
             values[id.0] = Some(value.f_expand(&size, false)?);
         }
-        values[self.layer.output.0] = Some(activations.shallow_clone());
-        tch::no_grad(|| self.suffix.run(graph, &mut values))?;
+        let kind = pass.activations.kind();
+        values[self.layer.output.0] = Some(activations.f_to_kind(kind)?);
+        let steps = Steps::quickest(graph, &HashSet::from([graph.output]), &values);
+        tch::no_grad(|| steps.run(graph, &mut values))?;
         values[graph.output.0]
             .take()
             .ok_or_else(|| RunError::NoPath(self.layer.name.clone()))
@@ -372,7 +374,7 @@ impl Plan {
 pub fn logits(graph: &Graph, images: &Tensor) -> Result<Tensor, RunError> {
     let mut values = graph.no_values();
     values[graph.input.0] = Some(images.shallow_clone());
-    let steps = Steps::to(graph, &HashSet::from([graph.output]), &values);
+    let steps = Steps::quickest(graph, &HashSet::from([graph.output]), &values);
     tch::no_grad(|| steps.run(graph, &mut values))?;
     let output = values[graph.output.0].take();
     output.ok_or_else(|| RunError::NotAClassifier(Vec::new()))
@@ -384,10 +386,10 @@ impl Steps {
         let mut spent: Vec<Vec<ValueId>> = nodes
             .iter()
             .rev()
-            .map(|&index| {
-                let node: &Node = &graph.nodes[index];
-                node.reads()
-                    .chain(node.outputs.iter().copied())
+            .map(|&number| {
+                let node = graph.operation(number);
+                node.into_iter()
+                    .flat_map(|node| node.reads().chain(node.outputs.iter().copied()))
                     .filter(|value| !graph.constants.contains_key(value) && seen.insert(*value))
                     .collect()
             })
@@ -396,22 +398,25 @@ impl Steps {
         Self { nodes, spent }
     }
 
-    /// The nodes that make these values from those that are there already, and no others.
-    fn to(graph: &Graph, wanted: &HashSet<ValueId>, there: &[Option<Tensor>]) -> Self {
+    /// The operations that make these values from those that are there already, and no others, for a
+    /// run without autograd: fused ones where nobody asks for a value inside of one.
+    fn quickest(graph: &Graph, wanted: &HashSet<ValueId>, there: &[Option<Tensor>]) -> Self {
+        let asked_for = |id: ValueId| wanted.contains(&id) || there[id.0].is_some();
         let mut needed: HashSet<ValueId> = wanted.clone();
         let mut nodes: Vec<usize> = Vec::new();
         for (index, node) in graph.nodes.iter().enumerate().rev() {
             let missing = |output: &ValueId| needed.contains(output) && there[output.0].is_none();
             if node.outputs.iter().any(missing) {
-                needed.extend(node.reads());
-                nodes.push(index);
+                let number = graph.quickest(index, asked_for);
+                needed.extend(graph.operation(number).into_iter().flat_map(Node::reads));
+                nodes.push(number);
             }
         }
         nodes.reverse();
         Self::new(graph, nodes, wanted)
     }
 
-    /// The nodes, each with the values that nobody reads after it.
+    /// The operations by number, each with the values that nobody reads after it.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &[ValueId])> {
         let spent = self.spent.iter().map(Vec::as_slice);
         self.nodes.iter().copied().zip(spent)
@@ -428,11 +433,11 @@ impl Steps {
         values: &mut [Option<Tensor>],
         mut seen: impl FnMut(ValueId, &Tensor),
     ) -> Result<(), RunError> {
-        for (index, spent) in self.iter() {
-            let node = &graph.nodes[index];
-            let outputs =
-                node.run(|id| graph.constants.get(&id).or_else(|| values[id.0].as_ref()))?;
-            for (id, output) in node.outputs.iter().zip(outputs) {
+        for (number, spent) in self.iter() {
+            let outputs = graph.run(number, values)?;
+            let made = graph.operation(number);
+            let made = made.into_iter().flat_map(|node| &node.outputs);
+            for (id, output) in made.zip(outputs) {
                 seen(*id, &output);
                 values[id.0] = Some(output);
             }
@@ -463,12 +468,13 @@ impl Pass {
         Ok(self.map.view(&self.activations.f_detach()?)?)
     }
 
-    /// Output of the target layer as the network makes it, `[1, …]`; for [`Plan::rescore`].
+    /// Output of the target layer as the network makes it, `[1, …]`, in float32; for
+    /// [`Plan::rescore`].
     ///
     /// # Errors
     /// When libtorch refuses.
     pub fn output(&self) -> Result<Tensor, RunError> {
-        Ok(self.activations.f_detach()?)
+        Ok(self.activations.f_detach()?.f_to_kind(Kind::Float)?)
     }
 
     /// Where the positions and the channels are in [`Pass::output`].
@@ -708,7 +714,12 @@ fn pooled_head(graph: &Graph, layer: &Layer, suffix: &[usize]) -> Option<ValueId
     let idle = between.iter().all(|node| {
         matches!(
             node.operator.name(),
-            "aten::flatten" | "aten::squeeze" | "aten::dropout" | "aten::view" | "aten::reshape"
+            "aten::flatten"
+                | "aten::squeeze"
+                | "aten::dropout"
+                | "aten::view"
+                | "aten::reshape"
+                | "aten::to"
         )
     });
     let linear_last = linear.operator.name() == "aten::linear";

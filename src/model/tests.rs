@@ -27,6 +27,7 @@ impl Model {
             recipe: recipe.in_words(),
             recipe_source: None,
             device: device::name(Device::Cpu),
+            precision: Precision::F32,
             device_note: None,
             guesses: Vec::new(),
         };

@@ -37,7 +37,7 @@ pub struct Wanted<'a> {
     pub gradients: &'a [ValueId],
 }
 
-/// What was found, by value, each with the images along the first axis.
+/// What was found, by value, each in float32 with the images along the first axis.
 #[derive(Debug)]
 pub struct Found {
     pub values: HashMap<ValueId, Tensor>,
@@ -91,10 +91,13 @@ pub fn differentiate(
         let Some(value) = &forward.values[id.0] else {
             continue;
         };
-        values.insert(*id, value.f_detach()?);
+        values.insert(*id, value.f_detach()?.f_to_kind(Kind::Float)?);
         if wanted.gradients.contains(id) && !gradients.contains_key(id) {
             gradients.insert(*id, value.f_detach()?.f_zeros_like()?);
         }
+    }
+    for gradient in gradients.values_mut() {
+        *gradient = gradient.f_to_kind(Kind::Float)?;
     }
     Ok(Found { values, gradients })
 }

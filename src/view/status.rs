@@ -47,8 +47,8 @@ fn summary(state: &State) -> String {
         ModelState::Loading => vec!["loading the model…".to_owned()],
         ModelState::Unavailable(_) => vec!["no model".to_owned()],
         ModelState::Ready(model) => vec![match &model.device_note {
-            Some(note) => format!("{} ({note})", model.device),
-            None => model.device.clone(),
+            Some(note) => format!("{} ({note})", model.device_and_precision()),
+            None => model.device_and_precision(),
         }],
     };
     if state.is_waiting() && state.summary().is_some() {

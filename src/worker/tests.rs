@@ -6,6 +6,7 @@ use crate::explain::options::Options;
 use crate::geometry::PixelSize;
 use crate::job::{Generation, Target};
 use crate::model::ModelSummary;
+use crate::model::precision::Precision;
 use crate::picture::Style;
 
 /// The explanation of this image takes many steps, each with a leave of its own.
@@ -83,6 +84,7 @@ fn summary() -> ModelSummary {
         recipe: String::new(),
         recipe_source: None,
         device: "cpu".to_owned(),
+        precision: Precision::F32,
         device_note: None,
         guesses: vec![],
     }

@@ -17,6 +17,7 @@ use crate::geometry::{InputGeometry, PixelSize, Window};
 use crate::graphics::{Capabilities, Protocol};
 use crate::heatmap::{Grid, Heatmap};
 use crate::job::{About, Times};
+use crate::model::precision::Precision;
 use crate::model::{ClassIndex, LayerSummary, ModelSummary};
 use crate::picture::colormap::Colormap;
 use crate::picture::{Style, View};
@@ -242,6 +243,7 @@ pub(crate) fn summary() -> ModelSummary {
         recipe: "shorter side 256 (bilinear), center crop 224, ImageNet mean and std".to_owned(),
         recipe_source: None,
         device: "cpu".to_owned(),
+        precision: Precision::F32,
         device_note: Some("no NVIDIA driver".to_owned()),
         guesses: vec!["the preprocessing, by the family's convention".to_owned()],
     }

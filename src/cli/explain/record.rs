@@ -13,6 +13,7 @@ use crate::explain::{ChannelWeight, Explanation, Prediction};
 use crate::geometry::InputGeometry;
 use crate::heatmap::{MapState, THRESHOLD, box_above};
 use crate::model::ModelSummary;
+use crate::model::precision::Precision;
 use crate::model::recipe::Recipe;
 
 /// An image that was explained.
@@ -22,6 +23,7 @@ pub(super) struct Record<'a> {
     model: ModelRecord<'a>,
     recipe: RecipeRecord<'a>,
     device: &'a str,
+    precision: Precision,
     /// In words, also where several became one.
     layer: String,
     /// As people call it.
@@ -130,6 +132,7 @@ pub(super) fn record<'a>(
         guesses,
         recipe,
         device,
+        precision,
         ..
     } = session.model.summary();
     let first = explained.explanations.first();
@@ -151,6 +154,7 @@ pub(super) fn record<'a>(
             fields: session.model.recipe(),
         },
         device,
+        precision: *precision,
         layer: first.map_or_else(|| layer.clone(), |finding| finding.explanation.layer()),
         method: session.options.method.method().name(),
         options: options_record(session, explained),

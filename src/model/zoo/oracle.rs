@@ -22,6 +22,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::{Network, build};
 use crate::model::checkpoint::{Card, Checkpoint, CheckpointError, Store};
+use crate::model::fused::Copies;
 use crate::model::graph::Graph;
 use crate::model::run::{Plan, shapes};
 use crate::model::{ClassIndex, Input, Model};
@@ -212,11 +213,13 @@ impl Record {
                 self.cam.layer
             ));
         }
-        let graph = network
+        let mut graph = network
             .into_graph(&checkpoint)
             .map_err(|error| error.to_string())?;
         let input = self.image();
         self.compare_layers(&graph, &input)?;
+        // As the program runs it.
+        graph.fuse_operations(Copies::Any);
         let layer = graph
             .layer(&default)
             .ok_or("the default layer is not in the graph")?;
