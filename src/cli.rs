@@ -71,7 +71,7 @@ struct OpenArguments {
         default_value_t = 1024
     )]
     cache_mb: usize,
-    /// How pictures are put on the terminal: auto, sixel, iterm or blocks
+    /// How pictures are put on the terminal: auto, layered, sixel, iterm or blocks
     #[arg(long, value_name = "HOW", default_value = "auto")]
     graphics: Choice,
     /// Folder that `s` saves pictures into

@@ -18,10 +18,17 @@ use image::RgbImage;
 
 use crate::geometry::{CellSize, PixelSize};
 
-/// The way pictures take. Protocols that stack pictures by transparency would be another variant
-/// here, with a module of its own.
+/// The way pictures take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
+    /// kitty's protocol: the photo once, heatmaps as transparent layers above it.
+    Layered,
+    /// kitty's protocol through tmux: text that stands for a picture, which moves with the text.
+    Placeholder {
+        /// Whether the terminal outside places a layer relative to such text (kitty 0.31 and later).
+        /// Otherwise each picture is whole.
+        layers: bool,
+    },
     /// Two pixels a cell, as colored text.
     HalfBlocks,
     /// DEC's bitmap graphics.
@@ -47,7 +54,7 @@ pub struct Capabilities {
     pub cell_px: PixelSize,
     /// 24-bit colors; 256 otherwise.
     pub true_color: bool,
-    /// Whether it speaks kitty's protocol; not used for pictures in the interface yet.
+    /// Whether it speaks kitty's protocol.
     pub kitty: bool,
     /// Whether tmux stands between.
     pub tmux: bool,
@@ -107,10 +114,13 @@ impl FromStr for Choice {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "auto" => Ok(Self::Auto),
+            "layered" => Ok(Self::Use(Protocol::Layered)),
+            "placeholder" => Ok(Self::Use(Protocol::Placeholder { layers: true })),
+            "placeholder-whole" => Ok(Self::Use(Protocol::Placeholder { layers: false })),
             "sixel" => Ok(Self::Use(Protocol::Sixel)),
             "iterm" => Ok(Self::Use(Protocol::Iterm2)),
             "blocks" => Ok(Self::Use(Protocol::HalfBlocks)),
-            _ => Err("expected auto, sixel, iterm or blocks".to_owned()),
+            _ => Err("expected auto, layered, placeholder, sixel, iterm or blocks".to_owned()),
         }
     }
 }
@@ -119,6 +129,9 @@ impl Protocol {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Layered => "kitty's layers",
+            Self::Placeholder { layers: true } => "kitty's layers through tmux",
+            Self::Placeholder { layers: false } => "kitty's pictures through tmux",
             Self::HalfBlocks => "half blocks",
             Self::Sixel => "Sixel",
             Self::Iterm2 => "iTerm2",
@@ -152,7 +165,7 @@ pub fn encode(
     capture: &viuer::Capture,
 ) -> Result<Option<Encoded>, String> {
     let body = match protocol {
-        Protocol::HalfBlocks => return Ok(None),
+        Protocol::HalfBlocks | Protocol::Layered | Protocol::Placeholder { .. } => return Ok(None),
         Protocol::Sixel => capture.sixel(picture)?,
         Protocol::Iterm2 => iterm2::encode(picture, slot.size)?,
     };

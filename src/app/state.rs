@@ -280,7 +280,10 @@ impl State {
         let cell = self.capabilities.cell_px;
         match self.capabilities.protocol {
             Protocol::HalfBlocks => PixelSize::new(columns, rows * 2),
-            Protocol::Sixel | Protocol::Iterm2 => PixelSize::new(
+            Protocol::Layered
+            | Protocol::Placeholder { .. }
+            | Protocol::Sixel
+            | Protocol::Iterm2 => PixelSize::new(
                 (columns * cell.width).clamp(1, MAX_SIXEL_SIDE),
                 (rows * cell.height).clamp(1, MAX_SIXEL_SIDE),
             ),

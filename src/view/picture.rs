@@ -40,7 +40,9 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) -> Option<S
     }
     let cell_px = match state.capabilities.protocol {
         Protocol::HalfBlocks => HALF_BLOCK_PX,
-        Protocol::Sixel | Protocol::Iterm2 => state.capabilities.cell_px,
+        Protocol::Layered | Protocol::Placeholder { .. } | Protocol::Sixel | Protocol::Iterm2 => {
+            state.capabilities.cell_px
+        }
     };
     // A picture made for a larger pane would scroll the screen; its successor is on the way.
     let fitting = state

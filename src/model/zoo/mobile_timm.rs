@@ -33,7 +33,12 @@ const STRIDES: [i64; 7] = [1, 2, 2, 2, 1, 2, 1];
 
 const EFFICIENT: Kind = Kind {
     family: "EfficientNet (timm)",
-    names: &["efficientnet_b#", "efficientnet_l2", "efficientnetv2_", "tinynet_"],
+    names: &[
+        "efficientnet_b#",
+        "efficientnet_l2",
+        "efficientnetv2_",
+        "tinynet_",
+    ],
     strides: STRIDES,
     activations: (Activation::Silu, 0, Activation::Silu),
     squeeze: [Activation::Silu, Activation::Sigmoid],
@@ -64,7 +69,12 @@ const MNAS: Kind = Kind {
 };
 const EDGE: Kind = Kind {
     family: "EfficientNet for Edge TPU (timm)",
-    names: &["efficientnet_es", "efficientnet_em", "efficientnet_el", "mobilenet_edgetpu_"],
+    names: &[
+        "efficientnet_es",
+        "efficientnet_em",
+        "efficientnet_el",
+        "mobilenet_edgetpu_",
+    ],
     ..MNAS
 };
 /// Tables 1 and 2 of the paper: ReLU in the first stages.
@@ -153,8 +163,8 @@ struct Style {
 pub(super) fn build(mut net: Net<'_>) -> Result<Network, FamilyError> {
     let name = architecture(&net);
     // timm's own file has the numbers of TensorFlow for the pruned EfficientNets too.
-    let from_tensorflow =
-        name.starts_with("tf_") || (name.starts_with("efficientnet_b") && name.ends_with("_pruned"));
+    let from_tensorflow = name.starts_with("tf_")
+        || (name.starts_with("efficientnet_b") && name.ends_with("_pruned"));
     let kind = match name.as_str() {
         "" => likely_kind(&mut net),
         name => KINDS
