@@ -4,10 +4,16 @@
 //! picture and the cells it may cover into bytes ([`Encoded`]); half blocks are ordinary cells,
 //! which the interface draws itself.
 
+pub mod cells;
 pub mod halfblocks;
 pub mod iterm2;
+pub mod kitty;
+pub mod placeholder;
+pub mod png;
 pub mod probe;
 pub mod sequences;
+pub mod stack;
+pub mod tmux;
 pub mod viuer;
 
 use std::str::FromStr;
@@ -155,6 +161,7 @@ impl Environment {
 }
 
 /// Turns a picture into the bytes that show it in a slot. Half blocks have none: they are cells.
+/// Neither has kitty's protocol: [`stack`] says what it needs.
 ///
 /// # Errors
 /// When the picture cannot be encoded; one sentence.
@@ -162,11 +169,13 @@ pub fn encode(
     picture: &RgbImage,
     slot: Slot,
     protocol: Protocol,
+    tmux: bool,
     capture: &viuer::Capture,
 ) -> Result<Option<Encoded>, String> {
     let body = match protocol {
         Protocol::HalfBlocks | Protocol::Layered | Protocol::Placeholder { .. } => return Ok(None),
         Protocol::Sixel => capture.sixel(picture)?,
+        Protocol::Iterm2 if tmux => tmux::passed_through(&iterm2::encode(picture, slot.size)?),
         Protocol::Iterm2 => iterm2::encode(picture, slot.size)?,
     };
     Ok(Some(Encoded {

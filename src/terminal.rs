@@ -5,6 +5,7 @@
 //! program (quitting, an error, a panic, a signal) gives the terminal back as it was.
 
 mod input;
+mod replies;
 mod restore;
 mod screen;
 mod writer;
@@ -21,6 +22,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{OptionalActions, tcgetattr, tcgetwinsize, tcsetattr};
 
 use crate::geometry::{CellSize, PixelSize};
+use crate::graphics::kitty::Answer;
 use crate::graphics::probe::{Parser, QUESTIONS, WindowSize, decide};
 use crate::graphics::viuer::{Capture, prime};
 use crate::graphics::{Capabilities, Choice, Environment, Protocol};
@@ -28,7 +30,7 @@ use crate::graphics::{Capabilities, Choice, Environment, Protocol};
 pub use input::Input;
 use restore::Tty;
 pub use screen::Screen;
-pub use writer::Writer;
+pub use writer::{Drawing, Report, Writer};
 
 /// How long the terminal may take to answer; longer where the line is.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -40,6 +42,7 @@ pub struct Session {
     tty: Arc<Tty>,
     writer: Writer,
     input: Receiver<Input>,
+    answers: Receiver<Answer>,
     capabilities: Capabilities,
     capture: Arc<Capture>,
 }
@@ -92,12 +95,14 @@ impl Session {
         tty.enter_screen()?;
         let writer = Writer::start(Arc::clone(&tty))?;
         let (sender, input) = unbounded();
+        let (answer_sender, answers) = unbounded();
         restore::on_signals(&tty, sender.clone())?;
-        input::start(sender, &typed)?;
+        input::start(sender, answer_sender, &typed)?;
         Ok(Self {
             tty,
             writer,
             input,
+            answers,
             capabilities,
             capture,
         })
@@ -118,6 +123,17 @@ impl Session {
 
     pub fn input(&self) -> &Receiver<Input> {
         &self.input
+    }
+
+    /// What the terminal says of its pictures.
+    pub fn answers(&self) -> &Receiver<Answer> {
+        &self.answers
+    }
+
+    /// Says what is to be written before the screen is left, whatever the way out: it deletes the
+    /// pictures that the terminal keeps for us.
+    pub fn set_farewell(&self, bytes: Vec<u8>) {
+        self.tty.set_farewell(bytes);
     }
 
     /// Size of the terminal, in cells.
