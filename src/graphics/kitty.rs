@@ -16,9 +16,9 @@ use crate::geometry::{CellSize, PixelSize};
 
 /// Bytes of a picture in one sequence: 4096 letters of base64.
 const CHUNK: usize = 3072;
-/// Under text.
-pub const PHOTO_HEIGHT: i32 = -2;
-pub const HEAT_HEIGHT: i32 = -1;
+/// Above text: kitty 0.26 smears text on software renderers where pictures lie under it.
+pub const PHOTO_HEIGHT: i32 = 1;
+pub const HEAT_HEIGHT: i32 = 2;
 /// Above the text that it stands on.
 const RELATIVE_HEIGHT: i32 = 1;
 
@@ -240,7 +240,7 @@ mod tests {
         let cells = CellSize::new(56, 28);
         assert_eq!(
             text(direct.place(7, cells, None, HEAT_HEIGHT)),
-            "\x1b_Ga=p,q=1,i=7,p=1,c=56,r=28,C=1,z=-1\x1b\\"
+            "\x1b_Ga=p,q=1,i=7,p=1,c=56,r=28,C=1,z=2\x1b\\"
         );
         let part = Part {
             x: 1,
@@ -249,7 +249,7 @@ mod tests {
         };
         assert_eq!(
             text(direct.place(7, cells, Some(part), PHOTO_HEIGHT)),
-            "\x1b_Ga=p,q=1,i=7,p=1,c=56,r=28,x=1,y=2,w=3,h=4,C=1,z=-2\x1b\\"
+            "\x1b_Ga=p,q=1,i=7,p=1,c=56,r=28,x=1,y=2,w=3,h=4,C=1,z=1\x1b\\"
         );
         assert_eq!(
             text(direct.abort(7)),

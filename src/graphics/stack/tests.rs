@@ -326,7 +326,7 @@ fn a_class_seen_before_is_a_placement_and_a_deletion() {
     assert_eq!(
         shown(&mut bench, &second),
         format!(
-            "\x1b[3;31H\x1b_Ga=p,q=1,i={other},p=1,c=20,r=10,C=1,z=-1\x1b\\\
+            "\x1b[3;31H\x1b_Ga=p,q=1,i={other},p=1,c=20,r=10,C=1,z=2\x1b\\\
              \x1b_Ga=d,d=i,i={heat},p=1,q=2\x1b\\"
         )
     );
