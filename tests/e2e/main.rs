@@ -5,6 +5,10 @@ mod console;
 mod evaluate;
 mod explain;
 mod interface;
+#[path = "../support/kitty.rs"]
+#[expect(dead_code, reason = "the library's tests use the rest")]
+mod kitty;
+mod pictures;
 mod setup;
 
 use std::path::PathBuf;
