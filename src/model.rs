@@ -86,10 +86,13 @@ impl ModelSummary {
         }
     }
 
-    /// "cpu, f32".
+    /// "cpu", "cpu, bf16": float32 is what everybody expects.
     #[must_use]
     pub fn device_and_precision(&self) -> String {
-        format!("{}, {}", self.device, self.precision.name())
+        match self.precision {
+            Precision::F32 => self.device.clone(),
+            Precision::Bf16 => format!("{}, {}", self.device, self.precision.name()),
+        }
     }
 }
 

@@ -82,9 +82,10 @@ impl Net<'_> {
         let mut linear_before: Option<&str> = None;
         for (position, layer) in layers.iter().enumerate() {
             let part = layer.name();
-            if let (Some(before), Some(previous)) =
-                (linear_before, position.checked_sub(1).map(|at| layers[at].name()))
-                && let Some(activation) = between(previous, part, layer, own)
+            if let (Some(before), Some(previous)) = (
+                linear_before,
+                position.checked_sub(1).map(|at| layers[at].name()),
+            ) && let Some(activation) = between(previous, part, layer, own)
             {
                 if guessed {
                     self.guesses.push(format!(
@@ -119,7 +120,8 @@ impl Net<'_> {
             let first = layers.first().map(Layer::name);
             let axis = usize::from(matches!(layers.first(), Some(Layer::Linear(_))));
             first.is_some_and(|first| {
-                channels.is_some() && self.weights.length(&format!("{first}.weight"), axis) == channels
+                channels.is_some()
+                    && self.weights.length(&format!("{first}.weight"), axis) == channels
             })
         };
         let beside: Vec<String> = self
@@ -132,13 +134,15 @@ impl Net<'_> {
             .collect();
         match beside.as_slice() {
             [one] => {
-                self.guesses
-                    .push(format!("{} is the head", own_name(one)));
+                self.guesses.push(format!("{} is the head", own_name(one)));
                 Ok(one.clone())
             }
             _ => Err(FamilyError::NoHead {
                 name: name.to_owned(),
-                beside: beside.iter().map(|name| own_name(name).to_owned()).collect(),
+                beside: beside
+                    .iter()
+                    .map(|name| own_name(name).to_owned())
+                    .collect(),
             }),
         }
     }
@@ -233,7 +237,11 @@ mod tests {
             ("heads.pre_logits", "heads.head", &linear, Some(Gelu)),
             ("head.fc1", "head.norm", &norm, None),
         ] {
-            assert_eq!(between(before, after, layer, Gelu), expected, "{before} {after}");
+            assert_eq!(
+                between(before, after, layer, Gelu),
+                expected,
+                "{before} {after}"
+            );
         }
     }
 }

@@ -358,9 +358,7 @@ fn shortcut(
     let mut x = x;
     let (part, conv_name, norm_name) = match names {
         Names::Transformers => ("shortcut", "convolution", "normalization"),
-        _ if net.weights.has(&format!("{name}.shortcut.0.weight")) => {
-            ("shortcut", "0", "1")
-        }
+        _ if net.weights.has(&format!("{name}.shortcut.0.weight")) => ("shortcut", "0", "1"),
         _ if net.weights.has(&format!("{name}.downsample.2.weight")) => {
             if stride != 1 {
                 // Windows that hang over the edge average what is there.

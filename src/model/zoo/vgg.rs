@@ -67,7 +67,11 @@ fn pooled_side(net: &Net<'_>, features: ValueId) -> usize {
     match (wide, net.channels(features)) {
         (Some(wide), Some(channels)) if channels > 0 && wide.is_multiple_of(channels) => {
             let side = (wide / channels).isqrt();
-            if side * side * channels == wide { side } else { PUBLISHED }
+            if side * side * channels == wide {
+                side
+            } else {
+                PUBLISHED
+            }
         }
         _ => PUBLISHED,
     }

@@ -602,5 +602,8 @@ fn settings_of_networks_that_gradcam_does_not_build_may_have_other_types() {
     let segmentation = card(&[("config.json", heads("segformer"))]);
     assert!(segmentation.recipe.is_none() && segmentation.refusal.is_none());
     let error = broken("config.json", &heads("vit").to_string());
-    assert!(error.contains("num_attention_heads is [1,2,5,8], not a whole number"), "{error}");
+    assert!(
+        error.contains("num_attention_heads is [1,2,5,8], not a whole number"),
+        "{error}"
+    );
 }

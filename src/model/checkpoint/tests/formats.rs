@@ -66,11 +66,7 @@ const SENTENCES: &[(&str, Option<&str>, &[&str])] = &[
     ),
     ("odd.safetensors", Some("f"), &["F8_E4M3", "v.float()"]),
     ("odd.safetensors", Some("n"), &["I64", "floating point"]),
-    (
-        "empty.pth",
-        None,
-        &["a dictionary without weights", RESAVE],
-    ),
+    ("empty.pth", None, &["a dictionary without weights", RESAVE]),
     (
         "empty_nest.pth",
         None,
@@ -186,7 +182,10 @@ fn names_of_classes_beside_the_weights_are_taken() {
         let classes = opened(golden("formats").join(name)).unwrap().card.classes;
         assert_eq!(classes.unwrap(), ["cat", "dog", "wren"], "{name}");
     }
-    let classes = opened(golden("formats/state_dict.pth")).unwrap().card.classes;
+    let classes = opened(golden("formats/state_dict.pth"))
+        .unwrap()
+        .card
+        .classes;
     assert_eq!(classes, None);
 }
 
