@@ -163,8 +163,9 @@ impl Statistics<'_> {
         }
         let kind = weight.kind();
         let scale = scale.f_view([-1, 1, 1, 1])?;
+        let mut folded = double(weight)?;
         Ok((
-            double(weight)?.f_mul(&scale)?.f_to_kind(kind)?,
+            folded.f_mul_(&scale)?.f_to_kind(kind)?,
             shift.f_to_kind(kind)?,
         ))
     }
