@@ -1,10 +1,12 @@
 //! Graphics: how a picture is put on a terminal. The only module that makes escape sequences.
 //!
-//! [`probe`] finds out what the terminal can do, without doing I/O itself. A protocol turns a
-//! picture and the cells it may cover into bytes ([`Encoded`]); half blocks are ordinary cells,
-//! which the interface draws itself.
+//! [`probe`] asks the terminal what it can do, [`identity`] recognises it, and [`decide`] chooses a
+//! protocol, all without doing I/O. A protocol turns a picture and the cells it may cover into bytes
+//! ([`Encoded`]); half blocks are ordinary cells, which the interface draws itself.
 
+pub mod decide;
 pub mod halfblocks;
+pub mod identity;
 pub mod iterm2;
 pub mod probe;
 pub mod sequences;
@@ -17,9 +19,10 @@ use std::time::Duration;
 use image::RgbImage;
 
 use crate::geometry::{CellSize, PixelSize};
+use identity::Identity;
 
 /// The way pictures take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
     /// kitty's protocol: the photo once, heatmaps as transparent layers above it.
     Layered,
@@ -30,7 +33,10 @@ pub enum Protocol {
         layers: bool,
     },
     /// Two pixels a cell, as colored text.
+    #[default]
     HalfBlocks,
+    /// No picture: the heatmap as digits, and where it is in words.
+    Text,
     /// DEC's bitmap graphics.
     Sixel,
     /// iTerm2's inline images.
@@ -47,7 +53,7 @@ pub enum Choice {
 }
 
 /// What the terminal can do, and how that is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
     pub protocol: Protocol,
     /// Pixels of one cell.
@@ -58,8 +64,10 @@ pub struct Capabilities {
     pub kitty: bool,
     /// Whether tmux stands between.
     pub tmux: bool,
-    /// Name and version, as the terminal gives them; empty where it does not.
-    pub brand: String,
+    /// The terminal that draws: the one outside where tmux stands between and passes questions on.
+    pub terminal: Identity,
+    /// Colors of a Sixel picture, 2 to 256.
+    pub registers: u32,
     /// Until the first answer; `None` where none came.
     pub round_trip: Option<Duration>,
     /// Why this protocol, in words.
@@ -73,6 +81,7 @@ pub struct Environment {
     pub colorterm: String,
     pub term_program: String,
     pub lc_terminal: String,
+    /// Whether a tmux server on this machine says that it is around us.
     pub tmux: bool,
     pub ssh: bool,
 }
@@ -120,7 +129,10 @@ impl FromStr for Choice {
             "sixel" => Ok(Self::Use(Protocol::Sixel)),
             "iterm" => Ok(Self::Use(Protocol::Iterm2)),
             "blocks" => Ok(Self::Use(Protocol::HalfBlocks)),
-            _ => Err("expected auto, layered, placeholder, sixel, iterm or blocks".to_owned()),
+            "none" => Ok(Self::Use(Protocol::Text)),
+            _ => {
+                Err("expected auto, layered, placeholder, sixel, iterm, blocks or none".to_owned())
+            }
         }
     }
 }
@@ -133,6 +145,7 @@ impl Protocol {
             Self::Placeholder { layers: true } => "kitty's layers through tmux",
             Self::Placeholder { layers: false } => "kitty's pictures through tmux",
             Self::HalfBlocks => "half blocks",
+            Self::Text => "text",
             Self::Sixel => "Sixel",
             Self::Iterm2 => "iTerm2",
         }
@@ -165,7 +178,10 @@ pub fn encode(
     capture: &viuer::Capture,
 ) -> Result<Option<Encoded>, String> {
     let body = match protocol {
-        Protocol::HalfBlocks | Protocol::Layered | Protocol::Placeholder { .. } => return Ok(None),
+        Protocol::HalfBlocks
+        | Protocol::Text
+        | Protocol::Layered
+        | Protocol::Placeholder { .. } => return Ok(None),
         Protocol::Sixel => capture.sixel(picture)?,
         Protocol::Iterm2 => iterm2::encode(picture, slot.size)?,
     };

@@ -279,7 +279,7 @@ impl State {
         );
         let cell = self.capabilities.cell_px;
         match self.capabilities.protocol {
-            Protocol::HalfBlocks => PixelSize::new(columns, rows * 2),
+            Protocol::HalfBlocks | Protocol::Text => PixelSize::new(columns, rows * 2),
             Protocol::Layered
             | Protocol::Placeholder { .. }
             | Protocol::Sixel

@@ -38,7 +38,7 @@ pub fn run(settings: &ExplainSettings, out: &mut dyn Write) -> Result<bool> {
                 "--show prints a picture into the terminal, but the output goes elsewhere; leave it out"
             )
         }
-        true => Some(ask(&settings.environment, Choice::Auto)?),
+        true => Some(ask(&settings.environment, Choice::Auto)?.capabilities),
         false => None,
     };
     let model = Model::load(&settings.model, &settings.load)?;

@@ -22,6 +22,10 @@ pub const LEAVE: &str =
 /// Erases the screen. Not `CSI 2 J`, which frees pictures that a terminal keeps for later.
 pub const ERASE: &str = "\x1b[H\x1b[J";
 
+/// Around questions: a terminal that prints those it does not know has them erased.
+pub const REMEMBER_CURSOR: &str = "\x1b7";
+pub const ERASE_WHAT_FOLLOWED: &str = "\x1b8\x1b[J";
+
 /// A picture's own bytes, drawn at its slot; the cursor returns to where it was.
 #[must_use]
 pub fn placed(slot: Slot, body: &[u8]) -> Vec<u8> {
@@ -50,8 +54,9 @@ pub fn copy(text: &str, tmux: bool) -> Vec<u8> {
     }
 }
 
-/// Wrapped so that tmux hands it to the terminal outside.
-fn passed_through(sequence: &str) -> Vec<u8> {
+/// Wrapped so that tmux hands it to the terminal outside (tmux(1), allow-passthrough).
+#[must_use]
+pub fn passed_through(sequence: &str) -> Vec<u8> {
     format!("\x1bPtmux;{}\x1b\\", sequence.replace('\x1b', "\x1b\x1b")).into_bytes()
 }
 

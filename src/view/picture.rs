@@ -39,7 +39,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) -> Option<S
         return None;
     }
     let cell_px = match state.capabilities.protocol {
-        Protocol::HalfBlocks => HALF_BLOCK_PX,
+        Protocol::HalfBlocks | Protocol::Text => HALF_BLOCK_PX,
         Protocol::Layered | Protocol::Placeholder { .. } | Protocol::Sixel | Protocol::Iterm2 => {
             state.capabilities.cell_px
         }
@@ -58,7 +58,10 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) -> Option<S
         return None;
     };
     headings(frame, area, slot, shown);
-    if state.capabilities.protocol == Protocol::HalfBlocks {
+    if matches!(
+        state.capabilities.protocol,
+        Protocol::HalfBlocks | Protocol::Text
+    ) {
         blocks(frame, slot, &shown.picture, state.capabilities.true_color);
         return None;
     }

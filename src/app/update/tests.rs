@@ -84,11 +84,8 @@ impl Desk {
             protocol: Protocol::HalfBlocks,
             cell_px: PixelSize::new(9, 18),
             true_color: true,
-            kitty: false,
-            tmux: false,
-            brand: String::new(),
-            round_trip: None,
             reason: "the terminal did not answer in time".to_owned(),
+            ..Capabilities::default()
         };
         let state = State::new(
             images.collect(),
