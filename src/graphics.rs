@@ -138,6 +138,20 @@ impl FromStr for Choice {
 }
 
 impl Protocol {
+    /// As `--graphics` has it.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Layered => "layered",
+            Self::Placeholder { layers: true } => "placeholder",
+            Self::Placeholder { layers: false } => "placeholder-whole",
+            Self::HalfBlocks => "blocks",
+            Self::Text => "none",
+            Self::Sixel => "sixel",
+            Self::Iterm2 => "iterm",
+        }
+    }
+
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
 fn run(settings: Settings) -> Result<bool> {
     match cli::models::with_model_here(settings)? {
         Settings::Open(settings) => app::run(settings).map(|()| true),
+        Settings::Doctor(settings) => cli::doctor::run(&settings, &mut std::io::stdout().lock()),
         Settings::Explain(settings) => cli::explain::run(&settings, &mut std::io::stdout().lock()),
         Settings::Methods(settings) => {
             cli::methods::run(settings, &mut std::io::stdout().lock()).map(|()| true)

@@ -87,7 +87,7 @@ pub fn with_model_here(mut settings: Settings) -> Result<Settings> {
         Settings::Explain(settings) => (&mut settings.model, &settings.hub),
         Settings::Evaluate(settings) => (&mut settings.model, &settings.hub),
         Settings::Layers(settings) => (&mut settings.model, &settings.hub),
-        Settings::Methods(_) | Settings::Models(_) => return Ok(settings),
+        Settings::Doctor(_) | Settings::Methods(_) | Settings::Models(_) => return Ok(settings),
     };
     *source = brought(source, hub)?;
     Ok(settings)
