@@ -8,6 +8,7 @@ pub mod decide;
 pub mod halfblocks;
 pub mod identity;
 pub mod iterm2;
+pub mod palette;
 pub mod probe;
 pub mod sequences;
 pub mod viuer;

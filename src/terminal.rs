@@ -22,7 +22,7 @@ use rustix::fs::FileType;
 use rustix::termios::{OptionalActions, tcgetattr, tcgetwinsize, tcsetattr};
 
 use crate::geometry::{CellSize, PixelSize};
-use crate::graphics::decide::decide;
+use crate::graphics::decide::{MOST_COLORS, decide};
 use crate::graphics::probe::{Probed, WindowSize};
 use crate::graphics::viuer::{Capture, prime};
 use crate::graphics::{Capabilities, Choice, Environment, Protocol};
@@ -81,13 +81,21 @@ impl Session {
         choice: Choice,
         log: &File,
     ) -> Result<Self> {
-        let (probed, typed) = ask::ask(&tty, &std::io::stdin(), environment)?;
-        let capabilities = decide(&probed, environment, tty.window(), choice);
+        let input = std::io::stdin();
+        let (mut probed, mut typed) = ask::ask(&tty, &input, environment)?;
+        let decide = |probed: &Probed| decide(probed, environment, tty.window(), choice);
+        let mut capabilities = decide(&probed);
+        if capabilities.protocol == Protocol::Sixel && capabilities.registers < MOST_COLORS {
+            typed.extend(ask::for_more_colors(&tty, &input, &mut probed)?);
+            capabilities = decide(&probed);
+        }
         log::info!("terminal: {probed:?}, {capabilities:?}");
         if capabilities.protocol == Protocol::Sixel {
             prime(&capabilities)?;
         }
-        let capture = Arc::new(Capture::start().context("cannot keep pictures in memory")?);
+        let capture = Arc::new(
+            Capture::start(capabilities.registers).context("cannot keep pictures in memory")?,
+        );
         rustix::stdio::dup2_stderr(log)?;
         tty.enter_screen()?;
         let writer = Writer::start(Arc::clone(&tty))?;

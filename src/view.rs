@@ -7,6 +7,7 @@ mod picker;
 mod picture;
 mod predictions;
 mod status;
+mod words;
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};

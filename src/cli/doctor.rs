@@ -285,7 +285,7 @@ fn own_files(surroundings: &Surroundings) -> Vec<OwnFile> {
         (
             "results of evaluate",
             below(state, "gradcam/evaluate"),
-            "kept so that an evaluation that was interrupted goes on",
+            "evaluations go on from there",
         ),
         (
             "log",

@@ -12,8 +12,9 @@ use crate::geometry::PixelSize;
 /// Cells of a terminal that says nothing of their size.
 const USUAL_CELL: PixelSize = PixelSize::new(10, 20);
 
-/// Colors of a Sixel picture where the terminal does not say: those of all but hardware and xterm.
-const USUAL_REGISTERS: u32 = 256;
+/// Colors that viuer gives a Sixel picture; those of a terminal that does not say. Hardware and xterm
+/// may have fewer.
+pub const MOST_COLORS: u32 = 256;
 /// xterm's own default as a VT340, where it does not answer.
 const XTERM_REGISTERS: u32 = 16;
 
@@ -191,9 +192,9 @@ fn registers(answers: &Answers, brand: Brand) -> u32 {
     let usual = if brand == Brand::Xterm {
         XTERM_REGISTERS
     } else {
-        USUAL_REGISTERS
+        MOST_COLORS
     };
-    answers.registers().unwrap_or(usual).min(USUAL_REGISTERS)
+    answers.registers().unwrap_or(usual).min(MOST_COLORS)
 }
 
 /// What the terminal says of its cells, if it can be true; else what the system says; else the usual.

@@ -124,6 +124,13 @@ pub fn questions() -> String {
     Topic::ALL.map(Topic::question).concat()
 }
 
+/// Asks xterm for as many colors as viuer's Sixel pictures have (XTSMGRAPHICS, item 1, action 3);
+/// the answer says how many there are then.
+#[must_use]
+pub fn more_registers() -> String {
+    ["\x1b[?1;3;256S", Topic::Attributes.question()].concat()
+}
+
 /// All questions, for the terminal outside tmux.
 #[must_use]
 pub fn questions_through_tmux() -> Vec<u8> {
@@ -174,6 +181,11 @@ impl Answers {
     #[must_use]
     pub fn window(&self) -> Option<PixelSize> {
         self.size(Topic::WindowSize)
+    }
+
+    /// Takes over what was answered later.
+    pub fn update(&mut self, later: Self) {
+        self.0.extend(later.0);
     }
 
     /// Colors of a Sixel picture, 2 or more.

@@ -11,7 +11,7 @@ use super::tmux;
 use crate::graphics::Environment;
 use crate::graphics::identity::{Brand, Identity};
 use crate::graphics::probe::{
-    Answers, Parser, Passthrough, Probed, questions, questions_through_tmux,
+    Answers, Parser, Passthrough, Probed, more_registers, questions, questions_through_tmux,
 };
 use crate::graphics::sequences::{ERASE_WHAT_FOLLOWED, REMEMBER_CURSOR};
 
@@ -64,6 +64,18 @@ pub(super) fn ask(
         probed.round_trip = outside.round_trip.or(probed.round_trip);
     }
     Ok((probed, typed))
+}
+
+/// Asks for as many colors as a Sixel picture can use, and notes how many there are. xterm keeps
+/// them; taking them back at the end would have it answer into the shell. Returns what was typed.
+pub(super) fn for_more_colors(
+    tty: &Tty,
+    input: &impl AsFd,
+    probed: &mut Probed,
+) -> Result<Vec<u8>> {
+    let exchange = exchange(tty, input, more_registers().as_bytes(), probed.patience)?;
+    probed.answers.update(exchange.answers);
+    Ok(exchange.typed)
 }
 
 /// Has tmux let sequences through, where its server is on this machine.

@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Stylize};
 use ratatui::text::Line;
 
-use super::{head, sentence};
+use super::{head, sentence, words};
 use crate::app::state::{ModelState, State};
 use crate::geometry::{CellSize, PixelSize};
 use crate::graphics::halfblocks::{GLYPH, nearest_of_256, rows};
@@ -44,6 +44,12 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) -> Option<S
             state.capabilities.cell_px
         }
     };
+    if state.capabilities.protocol == Protocol::Text
+        && let Some(shown) = &state.shown
+    {
+        words::draw(shown, frame, area);
+        return None;
+    }
     // A picture made for a larger pane would scroll the screen; its successor is on the way.
     let fitting = state
         .shown
@@ -58,10 +64,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) -> Option<S
         return None;
     };
     headings(frame, area, slot, shown);
-    if matches!(
-        state.capabilities.protocol,
-        Protocol::HalfBlocks | Protocol::Text
-    ) {
+    if state.capabilities.protocol == Protocol::HalfBlocks {
         blocks(frame, slot, &shown.picture, state.capabilities.true_color);
         return None;
     }

@@ -74,6 +74,17 @@ fn a_picture_is_shown_in_a_wide_terminal() {
 }
 
 #[test]
+fn without_pictures_the_heatmap_is_told_in_digits_and_words() {
+    let mut desk = ready(80, 24);
+    desk.state.capabilities.protocol = Protocol::Text;
+    insta::assert_snapshot!(text(&desk.state));
+    let mut colored = drawn(&desk.state).0.content.into_iter();
+    let pane = desk.state.panes().unwrap().picture;
+    let inside = colored.by_ref().take(usize::from(pane.width));
+    assert!(inside.into_iter().all(|cell| cell.bg == Color::Reset));
+}
+
+#[test]
 fn the_model_is_loading() {
     insta::assert_snapshot!(text(&Desk::loading(&NAMES, CellSize::new(80, 24)).state));
 }
