@@ -4,13 +4,19 @@
 //! protocol, all without doing I/O. A protocol turns a picture and the cells it may cover into bytes
 //! ([`Encoded`]); half blocks are ordinary cells, which the interface draws itself.
 
+pub mod cells;
 pub mod decide;
 pub mod halfblocks;
 pub mod identity;
 pub mod iterm2;
+pub mod kitty;
 pub mod palette;
+pub mod placeholder;
+pub mod png;
 pub mod probe;
 pub mod sequences;
+pub mod stack;
+pub mod tmux;
 pub mod viuer;
 
 use std::str::FromStr;
@@ -183,6 +189,7 @@ impl Environment {
 }
 
 /// Turns a picture into the bytes that show it in a slot. Half blocks have none: they are cells.
+/// Neither has kitty's protocol: [`stack`] says what it needs.
 ///
 /// # Errors
 /// When the picture cannot be encoded; one sentence.
@@ -190,6 +197,7 @@ pub fn encode(
     picture: &RgbImage,
     slot: Slot,
     protocol: Protocol,
+    tmux: bool,
     capture: &viuer::Capture,
 ) -> Result<Option<Encoded>, String> {
     let body = match protocol {
@@ -198,6 +206,7 @@ pub fn encode(
         | Protocol::Layered
         | Protocol::Placeholder { .. } => return Ok(None),
         Protocol::Sixel => capture.sixel(picture)?,
+        Protocol::Iterm2 if tmux => tmux::passed_through(&iterm2::encode(picture, slot.size)?),
         Protocol::Iterm2 => iterm2::encode(picture, slot.size)?,
     };
     Ok(Some(Encoded {

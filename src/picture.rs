@@ -3,6 +3,7 @@
 pub mod colormap;
 pub mod decode;
 pub mod files;
+pub mod layers;
 mod marks;
 pub mod overlay;
 mod panels;

@@ -6,6 +6,7 @@
 
 mod ask;
 mod input;
+mod replies;
 mod restore;
 mod screen;
 mod tmux;
@@ -23,6 +24,7 @@ use rustix::termios::{OptionalActions, tcgetattr, tcgetwinsize, tcsetattr};
 
 use crate::geometry::{CellSize, PixelSize};
 use crate::graphics::decide::{MOST_COLORS, decide};
+use crate::graphics::kitty::Answer;
 use crate::graphics::probe::{Probed, WindowSize};
 use crate::graphics::viuer::{Capture, prime};
 use crate::graphics::{Capabilities, Choice, Environment, Protocol};
@@ -30,7 +32,7 @@ use crate::graphics::{Capabilities, Choice, Environment, Protocol};
 pub use input::Input;
 use restore::Tty;
 pub use screen::Screen;
-pub use writer::Writer;
+pub use writer::{Drawing, Report, Writer};
 
 /// The terminal in the interface's hands. Dropping it gives the terminal back.
 #[derive(Debug)]
@@ -38,6 +40,7 @@ pub struct Session {
     tty: Arc<Tty>,
     writer: Writer,
     input: Receiver<Input>,
+    answers: Receiver<Answer>,
     capabilities: Capabilities,
     capture: Arc<Capture>,
 }
@@ -100,12 +103,14 @@ impl Session {
         tty.enter_screen()?;
         let writer = Writer::start(Arc::clone(&tty))?;
         let (sender, input) = unbounded();
+        let (answer_sender, answers) = unbounded();
         restore::on_signals(&tty, sender.clone())?;
-        input::start(sender, &typed)?;
+        input::start(sender, answer_sender, &typed)?;
         Ok(Self {
             tty,
             writer,
             input,
+            answers,
             capabilities,
             capture,
         })
@@ -126,6 +131,17 @@ impl Session {
 
     pub fn input(&self) -> &Receiver<Input> {
         &self.input
+    }
+
+    /// What the terminal says of its pictures.
+    pub fn answers(&self) -> &Receiver<Answer> {
+        &self.answers
+    }
+
+    /// Says what is to be written before the screen is left, whatever the way out: it deletes the
+    /// pictures that the terminal keeps for us.
+    pub fn set_farewell(&self, bytes: Vec<u8>) {
+        self.tty.set_farewell(bytes);
     }
 
     /// Size of the terminal, in cells.

@@ -8,15 +8,16 @@ use crate::dataset::{ImageEntry, ImageId};
 use crate::explain::Prediction;
 use crate::explain::options::{Fusion, Options};
 use crate::explain::target::Measure;
-use crate::geometry::{CellSize, PixelSize};
+use crate::geometry::{CellSize, PixelSize, Window};
 use crate::graphics::viuer::MAX_SIXEL_SIDE;
 use crate::graphics::{Capabilities, Protocol};
-use crate::job::{Generation, Outcome, Target};
+use crate::job::{Form, Generation, Outcome, Target};
 use crate::model::{ClassIndex, LayerSummary, ModelSummary};
-use crate::picture::{Marks, Style};
+use crate::picture::{Marks, Style, View};
 
 use super::layout::{Panes, panes};
 use super::picker::Picker;
+use super::zoom::Zoom;
 
 /// Everything the interface knows.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ pub struct State {
     pub style: Style,
     pub mode: Mode,
     pub full_screen: bool,
+    pub zoom: Zoom,
     pub model: ModelState,
     /// Labels of all classes, and all layers, as soon as they are known.
     pub labels: Arc<[String]>,
@@ -152,6 +154,7 @@ impl State {
             style,
             mode: Mode::Browse,
             full_screen: false,
+            zoom: Zoom::default(),
             model: ModelState::Loading,
             labels: Arc::from([]),
             layers: Arc::from([]),
@@ -264,6 +267,28 @@ impl State {
     #[must_use]
     pub fn is_slow(&self) -> bool {
         self.options.method.method().is_slow() || self.options.aug_smooth || self.progress.is_some()
+    }
+
+    /// What the terminal needs of a picture.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        match self.capabilities.protocol {
+            Protocol::HalfBlocks | Protocol::Text | Protocol::Sixel | Protocol::Iterm2 => {
+                Form::Pixels
+            }
+            Protocol::Placeholder { layers: false } => Form::Photo,
+            Protocol::Layered | Protocol::Placeholder { layers: true } => Form::Layers {
+                cell_px: self.capabilities.cell_px,
+            },
+        }
+    }
+
+    /// The part of the picture that is shown, in fractions; `None` for all of it. Pictures that stand
+    /// side by side are always whole.
+    #[must_use]
+    pub fn part(&self) -> Option<Window> {
+        let is_one = self.beside.is_none() && self.style.view != View::SideBySide;
+        self.zoom.part().filter(|_| is_one)
     }
 
     /// The largest picture that the picture pane holds, in pixels. With half blocks a pixel is half

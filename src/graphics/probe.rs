@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::sequences::passed_through;
+use super::tmux::passed_through;
 use crate::geometry::{CellSize, PixelSize};
 use crate::text::visible;
 
@@ -135,7 +135,7 @@ pub fn more_registers() -> String {
 #[must_use]
 pub fn questions_through_tmux() -> Vec<u8> {
     Topic::ALL
-        .map(|topic| passed_through(topic.question()))
+        .map(|topic| passed_through(topic.question().as_bytes()))
         .concat()
 }
 

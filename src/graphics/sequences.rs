@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Slot;
+use super::tmux::passed_through;
 
 /// Terminals hold back what they draw between these two (synchronized update).
 pub const BEGIN_UPDATE: &str = "\x1b[?2026h";
@@ -48,16 +49,10 @@ pub fn erased(slot: Slot) -> Vec<u8> {
 pub fn copy(text: &str, tmux: bool) -> Vec<u8> {
     let sequence = format!("\x1b]52;c;{}\x07", STANDARD.encode(text));
     if tmux {
-        passed_through(&sequence)
+        passed_through(sequence.as_bytes())
     } else {
         sequence.into_bytes()
     }
-}
-
-/// Wrapped so that tmux hands it to the terminal outside (tmux(1), allow-passthrough).
-#[must_use]
-pub fn passed_through(sequence: &str) -> Vec<u8> {
-    format!("\x1bPtmux;{}\x1b\\", sequence.replace('\x1b', "\x1b\x1b")).into_bytes()
 }
 
 #[cfg(test)]

@@ -4,12 +4,13 @@
 //! something off, the image is shown darker: the network did not see it. Two classes stand side by
 //! side on one scale.
 
+use image::imageops::crop_imm;
 use image::{Pixel, Rgb, RgbImage};
 
 use super::panels::{arrange, is_row, join, row};
 use super::scale::{Colors, Map, end};
 use super::{Style, View, marks};
-use crate::geometry::{InputGeometry, PixelSize, resample_bilinear};
+use crate::geometry::{InputGeometry, PixelSize, Window, resample_bilinear};
 
 /// Brightness of what the network did not see.
 const UNSEEN: f32 = 0.4;
@@ -123,6 +124,46 @@ pub fn compose(parts: &Parts<'_>, style: Style, bounds: PixelSize) -> Result<Rgb
     Ok(join(&drawn, arrangement))
 }
 
+/// Draws a part of the picture, given in fractions of it; of pictures that stand side by side, all.
+///
+/// # Errors
+/// When the image has no pixels.
+pub fn compose_part(
+    parts: &Parts<'_>,
+    style: Style,
+    bounds: PixelSize,
+    part: Window,
+) -> Result<RgbImage, String> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float saturates when it is cast"
+    )]
+    let pixels = |share: f64, length: u32| (share * f64::from(length)).round() as u32;
+    let (width, height) = parts.image.dimensions();
+    let (x, y) = (pixels(part.x, width), pixels(part.y, height));
+    let size = PixelSize::new(
+        pixels(part.width, width).clamp(1, width.max(1)),
+        pixels(part.height, height).clamp(1, height.max(1)),
+    );
+    let image = crop_imm(parts.image, x, y, size.width, size.height).to_image();
+    let geometry = parts.geometry.at_size(PixelSize::new(width, height));
+    let geometry = InputGeometry {
+        image: PixelSize::new(image.width(), image.height()),
+        window: Window {
+            x: geometry.window.x - f64::from(x),
+            y: geometry.window.y - f64::from(y),
+            ..geometry.window
+        },
+        ..geometry
+    };
+    let parts = Parts {
+        image: &image,
+        geometry: &geometry,
+        ..*parts
+    };
+    compose(&parts, style, bounds)
+}
+
 /// Blends a heatmap into an image; without a weight the heatmap takes its place.
 fn blend(
     image: &RgbImage,
@@ -136,7 +177,7 @@ fn blend(
     let mut picture = RgbImage::from_fn(image.width(), image.height(), |x, y| {
         let pixel = *image.get_pixel(x, y);
         let Some((u, v)) = geometry.input_from_pixel(x, y) else {
-            return Rgb(pixel.0.map(|channel| level(f32::from(channel) * UNSEEN)));
+            return dimmed(pixel);
         };
         // Red and blue of the image are not taken for the map's.
         let under = if style.signed { gray(pixel) } else { pixel };
@@ -151,7 +192,12 @@ fn blend(
     picture
 }
 
-fn gray(pixel: Rgb<u8>) -> Rgb<u8> {
+/// A pixel that the network did not see.
+pub(super) fn dimmed(pixel: Rgb<u8>) -> Rgb<u8> {
+    Rgb(pixel.0.map(|channel| level(f32::from(channel) * UNSEEN)))
+}
+
+pub(super) fn gray(pixel: Rgb<u8>) -> Rgb<u8> {
     let [luma] = pixel.to_luma().0;
     Rgb([luma; 3])
 }
@@ -175,7 +221,6 @@ fn level(value: f32) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::Window;
     use crate::heatmap::{Grid, Heatmap};
     use crate::picture::Marks;
     use crate::picture::colormap::Colormap;
@@ -282,6 +327,35 @@ mod tests {
             },
         );
         assert_eq!(image_alone.get_pixel(2, 20).0, [100, 100, 100]);
+    }
+
+    #[test]
+    fn a_part_of_the_picture_is_the_same_as_in_the_whole() {
+        let image = RgbImage::from_fn(96, 48, |x, y| Rgb([(x * 2) as u8, (y * 5) as u8, 60]));
+        let geometry = cropped(96, 48);
+        let heatmap = hot(2, 1);
+        let parts = Parts {
+            image: &image,
+            seen: &image,
+            map: Map {
+                heatmap: &heatmap,
+                raw: &heatmap.grid,
+            },
+            beside: None,
+            geometry: &geometry,
+        };
+        let whole = compose(&parts, STYLE, PixelSize::new(96, 48)).unwrap();
+        let part = Window {
+            x: 0.25,
+            y: 0.5,
+            width: 0.5,
+            height: 0.5,
+        };
+        let shown = compose_part(&parts, STYLE, PixelSize::new(48, 24), part).unwrap();
+        assert_eq!(shown.dimensions(), (48, 24));
+        for (x, y, pixel) in shown.enumerate_pixels() {
+            assert_eq!(pixel, whole.get_pixel(x + 24, y + 24), "{x} {y}");
+        }
     }
 
     #[test]

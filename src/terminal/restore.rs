@@ -38,6 +38,10 @@ pub(super) struct Tty {
     raw: AtomicBool,
     /// A setting of tmux that holds for as long as the terminal is ours.
     pub(super) tmux: OnceLock<Switched>,
+    /// What deletes the pictures that the terminal keeps for us.
+    farewell: Mutex<Vec<u8>>,
+    /// Where the end of the program is asked for when a thread of it has failed.
+    closing: Mutex<Option<Sender<Input>>>,
 }
 
 impl Tty {
@@ -52,6 +56,8 @@ impl Tty {
             entries: AtomicU64::new(0),
             raw: AtomicBool::new(false),
             tmux: OnceLock::new(),
+            farewell: Mutex::default(),
+            closing: Mutex::default(),
         })
     }
 
@@ -77,18 +83,40 @@ impl Tty {
         output.flush()
     }
 
-    /// Writes in chunks as long as the screen is ours; returns whether it still was at the end.
-    pub(super) fn write_owned(&self, bytes: &[u8]) -> std::io::Result<bool> {
-        let begun = self.entries.load(Ordering::SeqCst);
+    /// How often the screen has been entered.
+    pub(super) fn entries(&self) -> u64 {
+        self.entries.load(Ordering::SeqCst)
+    }
+
+    /// Writes in chunks as long as the screen is ours, and was not given away since it had been
+    /// entered so often; returns whether that still was so at the end.
+    pub(super) fn write_owned(&self, bytes: &[u8], entries: u64) -> std::io::Result<bool> {
         for chunk in bytes.chunks(CHUNK) {
             let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
-            let stopped_since = self.entries.load(Ordering::SeqCst) != begun;
-            if stopped_since || !self.entered.load(Ordering::SeqCst) {
+            if self.entries() != entries || !self.entered.load(Ordering::SeqCst) {
                 return Ok(false);
             }
             output.write_all(chunk)?;
         }
         Ok(true)
+    }
+
+    /// Says what is to be written before the screen is left.
+    pub(super) fn set_farewell(&self, bytes: Vec<u8>) {
+        *self.farewell.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
+    }
+
+    /// What leaves the screen without a trace.
+    fn leaving(&self) -> Vec<u8> {
+        let farewell = self.farewell.try_lock();
+        let farewell = farewell.map_or_else(
+            |error| match error {
+                TryLockError::Poisoned(farewell) => farewell.into_inner().clone(),
+                TryLockError::WouldBlock => Vec::new(),
+            },
+            |farewell| farewell.clone(),
+        );
+        [&farewell, LEAVE.as_bytes()].concat()
     }
 
     pub(super) fn window(&self) -> WindowSize {
@@ -104,12 +132,12 @@ impl Tty {
     /// Gives the terminal back. Does nothing the second time.
     pub(super) fn restore(&self) {
         if self.entered.swap(false, Ordering::SeqCst) {
-            let start = Instant::now();
+            let (start, leaving) = (Instant::now(), self.leaving());
             loop {
                 match self.output.try_lock() {
-                    Ok(mut output) => break drop(output.write_all(LEAVE.as_bytes())),
+                    Ok(mut output) => break drop(output.write_all(&leaving)),
                     Err(TryLockError::Poisoned(output)) => {
-                        break drop(output.into_inner().write_all(LEAVE.as_bytes()));
+                        break drop(output.into_inner().write_all(&leaving));
                     }
                     Err(TryLockError::WouldBlock) if start.elapsed() > STUCK => break,
                     Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
@@ -124,8 +152,8 @@ impl Tty {
     }
 }
 
-/// A panic gives the terminal back before its message is printed. A panic on the thread of the name
-/// `fenced` is caught there, and only logged.
+/// A panic gives the terminal back before its message is printed, and ends the program whatever
+/// thread it is on. A panic on the thread of the name `fenced` is caught there, and only logged.
 pub(super) fn on_panic(tty: &Arc<Tty>, fenced: &'static str) {
     let tty = Arc::clone(tty);
     let before = std::panic::take_hook();
@@ -138,6 +166,11 @@ pub(super) fn on_panic(tty: &Arc<Tty>, fenced: &'static str) {
         // Standard error is the log by now; the message belongs on the terminal.
         let _lost = rustix::stdio::dup2_stderr(&tty.device);
         before(panic);
+        let closing = tty.closing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(closing) = &*closing {
+            // The loop may be what has failed; then nobody listens, and nobody needs to.
+            drop(closing.send(Input::Failed));
+        }
     }));
 }
 
@@ -145,6 +178,7 @@ pub(super) fn on_panic(tty: &Arc<Tty>, fenced: &'static str) {
 /// terminal given back first.
 pub(super) fn on_signals(tty: &Arc<Tty>, input: Sender<Input>) -> std::io::Result<()> {
     let tty = Arc::clone(tty);
+    *tty.closing.lock().unwrap_or_else(PoisonError::into_inner) = Some(input.clone());
     let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP])?;
     Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in &mut signals {

@@ -70,9 +70,9 @@ fn nothing_is_drawn_on_a_terminal_that_has_been_given_back() {
     let tty = Tty::new(device).unwrap();
     tty.enter_raw().unwrap();
     tty.enter_screen().unwrap();
-    assert!(tty.write_owned(b"seen").unwrap());
+    assert!(tty.write_owned(b"seen", tty.entries()).unwrap());
     tty.restore();
-    assert!(!tty.write_owned(b"never").unwrap());
+    assert!(!tty.write_owned(b"never", tty.entries()).unwrap());
     tty.write(b"!").unwrap();
     let all = sent(&mut master, ENTER.len() + 4 + LEAVE.len() + 1);
     assert_eq!(all, format!("{ENTER}seen{LEAVE}!"));
@@ -88,7 +88,10 @@ fn a_picture_that_a_stop_has_cut_is_not_finished_afterwards() {
     // More than the device holds, so that the write waits in the middle.
     let theirs = Arc::clone(&tty);
     let picture = std::thread::Builder::new()
-        .spawn(move || theirs.write_owned(&vec![b'p'; 1 << 20]).unwrap())
+        .spawn(move || {
+            let entries = theirs.entries();
+            theirs.write_owned(&vec![b'p'; 1 << 20], entries).unwrap()
+        })
         .unwrap();
     sent(&mut master, 1000);
     let other = Arc::clone(&tty);
@@ -113,6 +116,18 @@ fn a_picture_that_a_stop_has_cut_is_not_finished_afterwards() {
     drop(master);
     assert!(!picture.join().unwrap());
     assert!(all.len() < 1 << 20, "the picture was finished");
+}
+
+#[test]
+fn pictures_are_deleted_before_the_screen_is_left() {
+    let (mut master, device) = pseudo_terminal();
+    let tty = Tty::new(device).unwrap();
+    tty.enter_raw().unwrap();
+    tty.enter_screen().unwrap();
+    tty.set_farewell(b"gone".to_vec());
+    tty.restore();
+    let all = sent(&mut master, ENTER.len() + 4 + LEAVE.len());
+    assert_eq!(all, format!("{ENTER}gone{LEAVE}"));
 }
 
 #[test]

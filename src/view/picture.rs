@@ -101,17 +101,12 @@ fn headings(frame: &mut Frame<'_>, area: Rect, slot: Slot, shown: &Outcome) {
 
 /// The cells in the middle of the pane that hold the picture; `None` where it is too large.
 fn centered(area: Rect, picture: &RgbImage, cell_px: PixelSize) -> Option<Slot> {
-    let cells = |pixels: u32, cell: u32, bound: u16| {
-        u16::try_from(pixels.div_ceil(cell.max(1)))
-            .ok()
-            .filter(|cells| *cells <= bound)
-    };
-    let columns = cells(picture.width(), cell_px.width, area.width)?;
-    let rows = cells(picture.height(), cell_px.height, area.height)?;
-    Some(Slot {
-        x: area.x + (area.width - columns) / 2,
-        y: area.y + (area.height - rows) / 2,
-        size: CellSize::new(columns, rows),
+    let pixels = PixelSize::new(picture.width(), picture.height());
+    let size = CellSize::holding(pixels, cell_px);
+    (size.columns <= area.width && size.rows <= area.height).then(|| Slot {
+        x: area.x + (area.width - size.columns) / 2,
+        y: area.y + (area.height - size.rows) / 2,
+        size,
     })
 }
 

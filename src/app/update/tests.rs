@@ -344,6 +344,7 @@ pub(crate) fn outcome(request: &Request) -> Outcome {
         },
         style: request.style,
         picture: Arc::new(RgbImage::from_pixel(width, 8, image::Rgb([90; 3]))),
+        layers: None,
         times: Times::default(),
     }
 }
