@@ -346,7 +346,7 @@ impl<'a> App<'a> {
                     slot,
                     photo: layers.photo.name,
                     heat: layers.heat.as_ref().map(|heat| heat.name),
-                    part: state.part(),
+                    part: state.part().filter(|_| state.takes_parts()),
                 });
                 easel.want(scene, layers, Instant::now());
             }

@@ -291,6 +291,12 @@ impl State {
         self.zoom.part().filter(|_| is_one)
     }
 
+    /// Whether the terminal shows a part of a picture that it has without being sent one.
+    #[must_use]
+    pub fn takes_parts(&self) -> bool {
+        self.capabilities.protocol == Protocol::Layered
+    }
+
     /// The largest picture that the picture pane holds, in pixels. With half blocks a pixel is half
     /// a cell, which is a square in all usual fonts.
     #[must_use]

@@ -15,7 +15,7 @@ use super::state::{Mode, ModelState, Order, State};
 use super::zoom::Zoom;
 use crate::dataset::ImageId;
 use crate::geometry::CellSize;
-use crate::job::{Form, Generation, ImageRef, Job, Outcome, Reply, Request, Target};
+use crate::job::{Generation, ImageRef, Job, Outcome, Reply, Request, Target};
 use crate::keymap::{Command, lookup};
 use crate::terminal::Input;
 use explanation::{call_off, set_target, start_over};
@@ -351,8 +351,7 @@ fn zoom(state: &mut State, zoom: Zoom) {
         return;
     }
     state.message = format!("{} times as large", zoom.factor());
-    // A terminal that keeps the picture shows a part of it without being sent one.
-    if state.form() == Form::Pixels {
+    if !state.takes_parts() {
         wish(state);
     }
 }
@@ -522,7 +521,7 @@ fn request(state: &State) -> Option<Request> {
         beside: state.beside,
         style: state.style,
         picture_size: state.picture_size(),
-        part: state.part().filter(|_| state.form() == Form::Pixels),
+        part: state.part().filter(|_| !state.takes_parts()),
         form: state.form(),
         prepare: ahead(state).iter().map(reference).collect(),
     })

@@ -124,44 +124,51 @@ pub fn compose(parts: &Parts<'_>, style: Style, bounds: PixelSize) -> Result<Rgb
     Ok(join(&drawn, arrangement))
 }
 
-/// Draws a part of the picture, given in fractions of it; of pictures that stand side by side, all.
-///
-/// # Errors
-/// When the image has no pixels.
-pub fn compose_part(
-    parts: &Parts<'_>,
-    style: Style,
-    bounds: PixelSize,
-    part: Window,
-) -> Result<RgbImage, String> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a float saturates when it is cast"
-    )]
-    let pixels = |share: f64, length: u32| (share * f64::from(length)).round() as u32;
-    let (width, height) = parts.image.dimensions();
-    let (x, y) = (pixels(part.x, width), pixels(part.y, height));
-    let size = PixelSize::new(
-        pixels(part.width, width).clamp(1, width.max(1)),
-        pixels(part.height, height).clamp(1, height.max(1)),
-    );
-    let image = crop_imm(parts.image, x, y, size.width, size.height).to_image();
-    let geometry = parts.geometry.at_size(PixelSize::new(width, height));
-    let geometry = InputGeometry {
-        image: PixelSize::new(image.width(), image.height()),
-        window: Window {
-            x: geometry.window.x - f64::from(x),
-            y: geometry.window.y - f64::from(y),
-            ..geometry.window
-        },
-        ..geometry
-    };
-    let parts = Parts {
-        image: &image,
-        geometry: &geometry,
-        ..*parts
-    };
-    compose(&parts, style, bounds)
+/// A part of an image, and where the network's input lies on it.
+#[derive(Clone, Debug)]
+pub struct Crop {
+    image: RgbImage,
+    geometry: InputGeometry,
+}
+
+impl Crop {
+    /// The part of the picture's image that is given in fractions of it.
+    #[must_use]
+    pub fn new(parts: &Parts<'_>, part: Window) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a float saturates when it is cast"
+        )]
+        let pixels = |share: f64, length: u32| (share * f64::from(length)).round() as u32;
+        let (width, height) = parts.image.dimensions();
+        let (x, y) = (pixels(part.x, width), pixels(part.y, height));
+        let (columns, rows) = (
+            pixels(part.width, width).clamp(1, width.max(1)),
+            pixels(part.height, height).clamp(1, height.max(1)),
+        );
+        let image = crop_imm(parts.image, x, y, columns, rows).to_image();
+        let geometry = parts.geometry.at_size(PixelSize::new(width, height));
+        let geometry = InputGeometry {
+            image: PixelSize::new(image.width(), image.height()),
+            window: Window {
+                x: geometry.window.x - f64::from(x),
+                y: geometry.window.y - f64::from(y),
+                ..geometry.window
+            },
+            ..geometry
+        };
+        Self { image, geometry }
+    }
+
+    /// The same picture of this part of the image.
+    #[must_use]
+    pub fn parts<'a>(&'a self, whole: &Parts<'a>) -> Parts<'a> {
+        Parts {
+            image: &self.image,
+            geometry: &self.geometry,
+            ..*whole
+        }
+    }
 }
 
 /// Blends a heatmap into an image; without a weight the heatmap takes its place.
@@ -351,7 +358,8 @@ mod tests {
             width: 0.5,
             height: 0.5,
         };
-        let shown = compose_part(&parts, STYLE, PixelSize::new(48, 24), part).unwrap();
+        let crop = Crop::new(&parts, part);
+        let shown = compose(&crop.parts(&parts), STYLE, PixelSize::new(48, 24)).unwrap();
         assert_eq!(shown.dimensions(), (48, 24));
         for (x, y, pixel) in shown.enumerate_pixels() {
             assert_eq!(pixel, whole.get_pixel(x + 24, y + 24), "{x} {y}");

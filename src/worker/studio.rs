@@ -19,14 +19,14 @@ use crate::dataset::{ImageEntry, ImageId};
 use crate::explain::methods::{Unwatched, Watch};
 use crate::explain::options::Options;
 use crate::explain::{ExplainError, Explanation, Prediction, explain, predictions, softmax};
-use crate::geometry::{PixelSize, resample_bilinear};
+use crate::geometry::{PixelSize, Window, resample_bilinear};
 use crate::job::{About, Form, ImageRef, Outcome, Request, Target, Times, map_of};
 use crate::model::passes::Passes;
 use crate::model::{ClassIndex, Input, LayerSummary, Model};
 use crate::picture::decode::decode;
 use crate::picture::files::{output_path, save_png, stem};
 use crate::picture::layers::{Ground, Heat, Layers, Photo, ground, heat, photo, whole};
-use crate::picture::overlay::{Parts, compose, compose_part};
+use crate::picture::overlay::{Crop, Parts, compose};
 use name::name_part;
 
 /// How many predictions are shown.
@@ -91,7 +91,7 @@ struct Kept {
     probabilities: Arc<[f32]>,
     explanations: HashMap<(ClassIndex, Options), Explanation>,
     /// The photo below its heatmaps, with what it was made for.
-    photo: Option<((Ground, PixelSize), Photo)>,
+    photo: Option<((Ground, PixelSize, Option<Window>), Photo)>,
     /// Times that no picture has reported yet.
     fresh: Times,
 }
@@ -242,28 +242,24 @@ impl Kept {
         beside: Option<&Explanation>,
     ) -> Result<(Arc<RgbImage>, Option<Layers>), String> {
         let (style, bounds) = (request.style, request.picture_size);
-        let parts = self.examined.parts(explanation, beside);
+        let whole_image = self.examined.parts(explanation, beside);
+        let crop = request.part.map(|part| Crop::new(&whole_image, part));
+        let parts = crop
+            .as_ref()
+            .map_or(whole_image, |crop| crop.parts(&whole_image));
         let below = ground(&parts, style);
         let (photo, heat) = match (request.form, below) {
-            (Form::Pixels, _) => {
-                let picture = match request.part {
-                    Some(part) => compose_part(&parts, style, bounds, part)?,
-                    None => compose(&parts, style, bounds)?,
-                };
-                return Ok((Arc::new(picture), None));
-            }
+            (Form::Pixels, _) => return Ok((Arc::new(compose(&parts, style, bounds)?), None)),
             (Form::Photo, _) | (Form::Layers { .. }, None) => (whole(&parts, style, bounds)?, None),
             (Form::Layers { cell_px }, Some(ground)) => {
-                let known = self
-                    .photo
-                    .as_ref()
-                    .filter(|(key, _)| *key == (ground, bounds));
+                let made_for = (ground, bounds, request.part);
+                let known = self.photo.as_ref().filter(|(key, _)| *key == made_for);
                 let photo = match known {
                     Some((_, photo)) => photo.clone(),
                     None => photo(&parts, ground, bounds)?,
                 };
                 let heat = heat(&parts, style, photo.size(), cell_px).map(Arc::new);
-                self.photo = Some(((ground, bounds), photo.clone()));
+                self.photo = Some((made_for, photo.clone()));
                 (photo, heat)
             }
         };
@@ -372,7 +368,11 @@ impl Explain for Studio {
         let Some(explanation) = kept.explain(model, class, options, &mut Unwatched)? else {
             return Ok(None);
         };
-        let parts = kept.examined.parts(&explanation, None);
+        let whole_image = kept.examined.parts(&explanation, None);
+        let crop = request.part.map(|part| Crop::new(&whole_image, part));
+        let parts = crop
+            .as_ref()
+            .map_or(whole_image, |crop| crop.parts(&whole_image));
         if request.beside.is_some() || ground(&parts, request.style).is_none() {
             return Ok(None);
         }
