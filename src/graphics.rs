@@ -2,11 +2,11 @@
 //!
 //! [`probe`] asks the terminal what it can do, [`identity`] recognises it, and [`decide`] chooses a
 //! protocol, all without doing I/O. A protocol turns a picture and the cells it may cover into bytes
-//! ([`Encoded`]); half blocks are ordinary cells, which the interface draws itself.
+//! ([`Encoded`]); blocks are ordinary cells, which the interface draws itself.
 
+pub mod blocks;
 pub mod cells;
 pub mod decide;
-pub mod halfblocks;
 pub mod identity;
 pub mod iterm2;
 pub mod kitty;
@@ -26,6 +26,7 @@ use std::time::Duration;
 use image::RgbImage;
 
 use crate::geometry::{CellSize, PixelSize};
+use blocks::Glyphs;
 use identity::Identity;
 
 /// The way pictures take.
@@ -39,7 +40,7 @@ pub enum Protocol {
         /// Otherwise each picture is whole.
         layers: bool,
     },
-    /// Two pixels a cell, as colored text.
+    /// A few pixels a cell, as colored text.
     #[default]
     HalfBlocks,
     /// No picture: the heatmap as digits, and where it is in words.
@@ -75,6 +76,8 @@ pub struct Capabilities {
     pub terminal: Identity,
     /// Colors of a Sixel picture, 2 to 256.
     pub registers: u32,
+    /// What the terminal draws pictures of text with.
+    pub glyphs: Glyphs,
     /// Until the first answer; `None` where none came.
     pub round_trip: Option<Duration>,
     /// Why this protocol, in words.
@@ -91,6 +94,8 @@ pub struct Environment {
     /// Whether a tmux server on this machine says that it is around us.
     pub tmux: bool,
     pub ssh: bool,
+    /// `NO_COLOR`: text has none.
+    pub no_color: bool,
 }
 
 /// A rectangle of cells that a picture covers.
@@ -165,8 +170,8 @@ impl Protocol {
             Self::Layered => "kitty's layers",
             Self::Placeholder { layers: true } => "kitty's layers through tmux",
             Self::Placeholder { layers: false } => "kitty's pictures through tmux",
-            Self::HalfBlocks => "half blocks",
-            Self::Text => "text",
+            Self::HalfBlocks => "blocks",
+            Self::Text => "words",
             Self::Sixel => "Sixel",
             Self::Iterm2 => "iTerm2",
         }
@@ -183,6 +188,7 @@ impl Environment {
             term_program: text("TERM_PROGRAM"),
             lc_terminal: text("LC_TERMINAL"),
             tmux: lookup("TMUX").is_some_and(|value| !value.is_empty()),
+            no_color: lookup("NO_COLOR").is_some_and(|value| !value.is_empty()),
             ssh: lookup("SSH_CONNECTION").is_some_and(|value| !value.is_empty()),
         }
     }

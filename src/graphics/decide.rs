@@ -4,6 +4,7 @@
 //! some answer `OK` and show one picture a cell, or none at all. The reason is a sentence for the
 //! user.
 
+use super::blocks::Glyphs;
 use super::identity::{Brand, Identity, Version};
 use super::probe::{Answers, Passthrough, Probed, WindowSize};
 use super::{Capabilities, Choice, Environment, Protocol};
@@ -41,6 +42,17 @@ const INLINE: [(Brand, Version); 7] = [
     (Brand::Warp, Version(0, 0, 0)),
 ];
 
+/// Terminals that draw sextants themselves, from these versions on. Of kitty, Konsole and foot the
+/// oldest that were looked at; of VTE, WezTerm and Ghostty by their documents.
+const SEXTANTS: [(Brand, Version); 6] = [
+    (Brand::Kitty, Version(0, 26, 0)),
+    (Brand::Konsole, Version(22, 12, 0)),
+    (Brand::Foot, Version(1, 13, 0)),
+    (Brand::Vte, Version(7000, 0, 0)),
+    (Brand::WezTerm, Version(20_240_203, 0, 0)),
+    (Brand::Ghostty, Version(1, 0, 0)),
+];
+
 /// The first kitty with text that stands for pictures.
 const PLACEHOLDERS: Version = Version(0, 28, 0);
 /// The first kitty that places a picture relative to such text.
@@ -66,15 +78,20 @@ pub fn decide(
         directly(&probed.answers, &inside)
     };
     let (protocol, reason) = match choice {
+        // Without colors nothing is left of them.
+        Choice::Auto if best == Protocol::HalfBlocks && environment.no_color => {
+            (Protocol::Text, format!("{why}, and NO_COLOR is set"))
+        }
         Choice::Auto => (best, why),
         Choice::Use(protocol) => {
             let protocol = as_possible(protocol, tmux, outside.as_ref());
-            (protocol, format!("{} was asked for", protocol.name()))
+            (protocol, "asked for".to_owned())
         }
     };
     let drawing = probed.outside.as_ref().unwrap_or(&probed.answers);
     let registers = registers(&probed.answers, inside.brand);
     let terminal = outside.unwrap_or(inside);
+    let glyphs = glyphs(environment, &terminal, tmux);
     Capabilities {
         protocol,
         cell_px: cell_size(drawing, window),
@@ -82,6 +99,7 @@ pub fn decide(
         kitty: probed.answers.kitty() && !tmux,
         tmux,
         registers,
+        glyphs,
         round_trip: probed.round_trip,
         reason,
         terminal,
@@ -95,11 +113,7 @@ fn directly(answers: &Answers, terminal: &Identity) -> (Protocol, String) {
         return (Protocol::HalfBlocks, why.to_owned());
     };
     let name = terminal.called_by();
-    let known = |list: &[(Brand, Version)]| {
-        let mut list = list.iter();
-        list.any(|(brand, version)| terminal.is_from(*brand, *version))
-    };
-    if answers.kitty() && known(&STACKS) {
+    if answers.kitty() && terminal.is_one_of(&STACKS) {
         let why = format!("{name} stacks pictures of kitty's protocol");
         return (Protocol::Layered, why);
     }
@@ -107,7 +121,7 @@ fn directly(answers: &Answers, terminal: &Identity) -> (Protocol, String) {
     // xterm.js has pictures as a setting; with it on, it says Sixel too.
     let switched_off = terminal.brand == Brand::XtermJs && !sixel;
     // Konsole and WezTerm say Sixel too; their iTerm2 pictures are better and smaller.
-    if known(&INLINE) && !switched_off {
+    if terminal.is_one_of(&INLINE) && !switched_off {
         let why = format!("{name} shows iTerm2's inline images");
         return (Protocol::Iterm2, why);
     }
@@ -186,6 +200,17 @@ fn says_sixel(answers: &Answers) -> bool {
     answers
         .attributes()
         .is_some_and(|attributes| attributes.contains(&SIXEL))
+}
+
+/// What fonts are sure to have, or the terminal draws itself.
+fn glyphs(environment: &Environment, terminal: &Identity, tmux: bool) -> Glyphs {
+    match environment.term.as_str() {
+        // The console's fonts have 512 glyphs at most.
+        "linux" => Glyphs::Halves,
+        // How wide tmux takes a sextant for is a matter of the C library.
+        _ if !tmux && terminal.is_one_of(&SEXTANTS) => Glyphs::Sextants,
+        _ => Glyphs::Quadrants,
+    }
 }
 
 fn registers(answers: &Answers, brand: Brand) -> u32 {

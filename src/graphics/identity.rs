@@ -26,6 +26,8 @@ pub enum Brand {
     Rio,
     Warp,
     WindowsTerminal,
+    /// GNOME's terminal and others; the version is 100 times that of VTE.
+    Vte,
     Zellij,
     Tmux,
     /// GNU screen.
@@ -62,7 +64,7 @@ pub struct Identity {
 }
 
 /// The beginnings of answers to XTVERSION.
-const NAMES: [(&str, Brand); 17] = [
+const NAMES: [(&str, Brand); 18] = [
     ("kitty", Brand::Kitty),
     ("ghostty", Brand::Ghostty),
     ("WezTerm", Brand::WezTerm),
@@ -77,6 +79,7 @@ const NAMES: [(&str, Brand); 17] = [
     ("rio", Brand::Rio),
     ("Warp", Brand::Warp),
     ("Windows Terminal", Brand::WindowsTerminal),
+    ("VTE", Brand::Vte),
     ("Zellij", Brand::Zellij),
     ("tmux", Brand::Tmux),
     ("screen", Brand::Screen),
@@ -166,6 +169,13 @@ impl Identity {
         self.brand == brand && self.version >= version
     }
 
+    /// Whether it is one of these, of that version or a later one.
+    #[must_use]
+    pub fn is_one_of(&self, list: &[(Brand, Version)]) -> bool {
+        let mut list = list.iter();
+        list.any(|(brand, version)| self.is_from(*brand, *version))
+    }
+
     /// The name to call it by in a sentence.
     #[must_use]
     pub fn called_by(&self) -> &str {
@@ -233,7 +243,7 @@ mod tests {
             ("tmux next-3.7", Brand::Tmux, Version(3, 7, 0)),
             ("kitty", Brand::Kitty, Version(0, 0, 0)),
             ("kittykat 9", Brand::Other, Version(9, 0, 0)),
-            ("VTE(7600)", Brand::Other, Version(7600, 0, 0)),
+            ("VTE(7600)", Brand::Vte, Version(7600, 0, 0)),
         ] {
             let found = Identity::named(name);
             assert_eq!((found.brand, found.version), (brand, version), "{name}");

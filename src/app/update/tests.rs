@@ -343,7 +343,7 @@ pub(crate) fn outcome(request: &Request) -> Outcome {
             window,
         },
         style: request.style,
-        picture: Arc::new(RgbImage::from_pixel(width, 8, image::Rgb([90; 3]))),
+        picture: Arc::new(RgbImage::from_pixel(2 * width, 16, image::Rgb([90; 3]))),
         layers: None,
         times: Times::default(),
     }

@@ -211,7 +211,7 @@ fn the_users_choice_wins_and_layers_in_tmux_are_placeholders() {
     let found = with(&plain, Protocol::HalfBlocks);
     assert_eq!(
         (found.protocol, found.reason.as_str()),
-        (Protocol::HalfBlocks, "half blocks was asked for")
+        (Protocol::HalfBlocks, "asked for")
     );
     assert_eq!(with(&plain, Protocol::Layered).protocol, Protocol::Layered);
     let kitty = terminal("kitty(0.41.1)", true, "62;");
@@ -244,4 +244,45 @@ fn the_cell_size_is_the_most_trustworthy_one_that_can_be_true() {
     assert_eq!(size(b"\x1b[4;800;1000t", nothing), PixelSize::new(10, 20));
     assert_eq!(size(b"\x1b[4;720;900t", nothing), PixelSize::new(9, 18));
     assert_eq!(size(b"", nothing), USUAL_CELL);
+}
+
+#[test]
+fn sextants_are_used_where_the_terminal_draws_them() {
+    let glyphs = |reply: &str, term: &str| {
+        let environment = Environment {
+            term: term.to_owned(),
+            ..Environment::default()
+        };
+        decided(&probed(reply), &environment, Choice::Auto).glyphs
+    };
+    let foot = terminal("foot(1.13.1)", false, "62;4;22");
+    assert_eq!(glyphs(&foot, "foot"), Glyphs::Sextants);
+    let xterm = terminal("XTerm(398)", false, "64;1;2");
+    assert_eq!(glyphs(&xterm, "xterm-256color"), Glyphs::Quadrants);
+    assert_eq!(glyphs("\x1b[?6c", "alacritty"), Glyphs::Quadrants);
+    assert_eq!(glyphs("\x1b[?6c", "linux"), Glyphs::Halves);
+    let kitty = terminal("kitty(0.26.5)", true, "62;");
+    let inside = in_a_tmux("1;2", &kitty, Passthrough::On);
+    let found = decided(&inside, &Environment::default(), Choice::Auto);
+    assert_eq!(found.glyphs, Glyphs::Quadrants);
+}
+
+#[test]
+fn without_colors_half_blocks_would_be_nothing() {
+    let plain = Environment {
+        no_color: true,
+        ..Environment::default()
+    };
+    let found = decided(&probed("\x1b[?6c"), &plain, Choice::Auto);
+    assert_eq!(found.protocol, Protocol::Text);
+    assert!(
+        found.reason.ends_with("NO_COLOR is set"),
+        "{}",
+        found.reason
+    );
+    let asked = Choice::Use(Protocol::HalfBlocks);
+    assert_eq!(
+        decided(&probed("\x1b[?6c"), &plain, asked).protocol,
+        Protocol::HalfBlocks
+    );
 }
