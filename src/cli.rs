@@ -7,6 +7,7 @@ pub mod layers;
 pub mod methods;
 pub mod models;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -23,6 +24,7 @@ use crate::model::recipe::{Interpolation, RecipeOverrides, Resize};
 use crate::model::{LoadOptions, ModelSource};
 use crate::picture::colormap::Colormap;
 use crate::picture::{Marks, Style, View};
+use crate::text::{is_harmless, visible_lines};
 
 /// See what an image classifier looks at: top-5 predictions and the Grad-CAM overlay, in the terminal.
 #[derive(Debug, Parser)]
@@ -388,13 +390,26 @@ pub enum Beside {
 #[must_use]
 pub fn parse() -> Settings {
     let (environment, hub) = environment();
-    let mut settings = Arguments::parse().settings(&environment, &hub);
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| leave(&error));
+    let mut settings = arguments.settings(&environment, &hub);
     match &mut settings {
         Settings::Evaluate(evaluate) => evaluate.state = state_folder(),
         Settings::Doctor(doctor) => doctor.surroundings = surroundings(),
         _ => {}
     }
     settings
+}
+
+/// Prints help or a usage error, and ends the program. An argument is often the name of a file, which
+/// the error repeats.
+fn leave(error: &clap::Error) -> ! {
+    let is_shown = |argument: OsString| is_harmless(&argument.to_string_lossy());
+    if std::env::args_os().all(is_shown) {
+        error.exit()
+    }
+    let text = error.to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    clap::Error::raw(error.kind(), visible_lines(text)).exit()
 }
 
 /// The only place where the environment is read.

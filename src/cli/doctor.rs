@@ -21,7 +21,7 @@ use crate::model::catalog::Hub;
 use crate::model::library::{cuda, library};
 use crate::model::{LoadOptions, Model, ModelSource};
 use crate::terminal::{Asked, ask};
-use crate::text::{visible, with_causes};
+use crate::text::{json_pretty, visible, with_causes};
 use report::{Bundled, Cache, Cuda, Libtorch, OwnFile, Question, Report, Size, Terminal, Tmux};
 
 /// Files in a cache that are counted; beyond that the sizes are lower bounds.
@@ -110,7 +110,7 @@ pub fn run(settings: &DoctorSettings, out: &mut dyn Write) -> Result<bool> {
     let asked = ask(&settings.environment, settings.graphics);
     let report = examine(settings, asked.map_err(|error| with_causes(&*error)));
     if settings.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
+        writeln!(out, "{}", json_pretty(&report)?)?;
     } else {
         out.write_all(words::text(&report).as_bytes())?;
     }
@@ -150,7 +150,7 @@ fn terminal(asked: Result<Asked, String>) -> Terminal {
     let (probed, capabilities) = (&asked.probed, &asked.capabilities);
     let questions = Topic::ALL.map(|topic| Question {
         about: topic.name(),
-        question: visible(topic.question()),
+        question: topic.spelled(),
         answer: probed.answers.to(topic).map(str::to_owned),
         outside_tmux: probed
             .outside

@@ -7,6 +7,7 @@
 
 use super::Environment;
 use super::probe::Answers;
+use crate::text::head;
 
 /// Terminals that are told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,6 +92,9 @@ const WINDOWS_TERMINAL: [u16; 8] = [6, 7, 14, 21, 22, 23, 24, 28];
 /// DEC's attribute of a terminal with Sixel graphics.
 const SIXEL: u16 = 4;
 
+/// Columns of a name that are kept.
+const LONGEST: usize = 48;
+
 impl Identity {
     /// Who answered, in this environment.
     #[must_use]
@@ -111,7 +115,7 @@ impl Identity {
         Self {
             brand,
             version: Version::within(rest),
-            name: name.to_owned(),
+            name: head(name, LONGEST),
             by: Recognition::Name,
         }
     }

@@ -103,6 +103,12 @@ impl Topic {
         }
     }
 
+    /// The question for people to read: "ESC [c".
+    #[must_use]
+    pub fn spelled(self) -> String {
+        self.question().replace('\x1b', "ESC ")
+    }
+
     /// What it is about, in words.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -30,7 +30,7 @@ fn is_raw(device: &File) -> bool {
 }
 
 /// The next bytes that the terminal is sent; not waited for without end.
-fn sent(master: &mut File, length: usize) -> String {
+pub(super) fn sent(master: &mut File, length: usize) -> String {
     let patience = Timespec {
         tv_sec: 20,
         tv_nsec: 0,

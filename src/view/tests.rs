@@ -412,3 +412,76 @@ fn channels_and_the_layer_where_numbers_end_are_named() {
         text(&desk.state)
     );
 }
+
+/// Commands, a reordering, an invisible letter, too many marks, kitty's letter, and wide letters.
+const HOSTILE: &str =
+    "木\x1b[2J\u{9b}5m\u{202e}\u{200b}e\u{301}\u{301}\u{301}\u{301}\u{301}\u{10eeee}木";
+
+#[test]
+fn no_text_from_outside_commands_the_terminal_whatever_pane_shows_it() {
+    let hostile = || HOSTILE.to_owned();
+    for script in ["", "c", "L", "M", "?", "z", "/"] {
+        let mut desk = ready(100, 30);
+        let state = &mut desk.state;
+        state.message = hostile();
+        state.capabilities.reason = hostile();
+        state.unreadable.insert(ImageId(2), hostile());
+        state.labels = state.labels.iter().map(|_| hostile()).collect();
+        if let Some(shown) = &mut state.shown {
+            shown.explanation.target.label = hostile();
+            shown.explanation.layers = vec![hostile()];
+        }
+        if let ModelState::Ready(model) = &mut state.model {
+            model.name = hostile();
+            model.guesses = vec![hostile()];
+            model.device_note = Some(hostile());
+        }
+        let predictions = state.predictions.values_mut();
+        predictions.for_each(|found| {
+            let mut all = found.to_vec();
+            all.iter_mut().for_each(|one| one.label = hostile());
+            *found = all.into();
+        });
+        desk.press(script);
+        desk.state.filter = hostile();
+        for protocol in [Protocol::HalfBlocks, Protocol::Text] {
+            desk.state.capabilities.protocol = protocol;
+            let (buffer, _) = drawn(&desk.state);
+            for cell in &buffer.content {
+                assert!(
+                    crate::text::is_harmless(cell.symbol()),
+                    "{:?} after {script:?}",
+                    cell.symbol()
+                );
+            }
+        }
+    }
+    let mut failed = ready(100, 30);
+    failed.state.model = ModelState::Unavailable(hostile());
+    assert!(
+        drawn(&failed.state)
+            .0
+            .content
+            .iter()
+            .all(|cell| crate::text::is_harmless(cell.symbol()))
+    );
+}
+
+#[test]
+fn wide_and_combining_letters_keep_the_columns_of_the_list() {
+    let names = [
+        "plain.png",
+        "木木木木木木木木木木木木木木.png",
+        "e\u{301}e\u{301}.png",
+        "👩❤\u{fe0f}👩.png",
+    ];
+    let mut desk = Desk::ready(&names, CellSize::new(100, 30));
+    desk.answer_all();
+    let (buffer, _) = drawn(&desk.state);
+    let list = desk.state.panes().unwrap().list;
+    for row in 1..=4 {
+        // The pane beside the list begins with an empty column.
+        let beyond = &buffer[(list.x + list.width, row)];
+        assert_eq!(beyond.symbol(), " ", "row {row}");
+    }
+}

@@ -5,6 +5,7 @@ mod console;
 mod doctor;
 mod evaluate;
 mod explain;
+mod hostile;
 mod interface;
 mod setup;
 

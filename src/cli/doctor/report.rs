@@ -53,7 +53,7 @@ pub(super) struct Terminal {
 #[derive(Debug, Serialize)]
 pub(super) struct Question {
     pub about: &'static str,
-    /// As it was sent, with control characters made visible.
+    /// As it was sent, with the escape character as `ESC`.
     pub question: String,
     pub answer: Option<String>,
     /// What the terminal outside tmux answered.

@@ -99,10 +99,10 @@ fn terminal(terminal: &Terminal, lines: &mut Lines) {
         &format!("{answered}; waited for at most {seconds} s"),
     );
     for question in &terminal.questions {
-        let asked = question.question.replace("\\u{1b}", "ESC ");
+        let asked = &question.question;
         let asked = match asked.char_indices().nth(QUESTION) {
             Some((end, _)) => format!("{}…", asked.get(..end).unwrap_or_default()),
-            None => asked,
+            None => asked.clone(),
         };
         let answer = question.answer.as_deref().unwrap_or("no answer");
         let outside = match (&question.outside_tmux, &question.answer) {

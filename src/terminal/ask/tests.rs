@@ -5,7 +5,7 @@ use std::thread::{Builder, JoinHandle};
 use super::*;
 use crate::graphics::probe::{Topic, WindowSize};
 use crate::graphics::{Choice, Protocol, decide::decide};
-use crate::terminal::tests::pseudo_terminal;
+use crate::terminal::tests::{pseudo_terminal, sent};
 
 /// A terminal at the other end of the line.
 #[derive(Clone, Copy, Default)]
@@ -155,8 +155,6 @@ fn a_terminal_that_prints_what_it_does_not_know_has_it_erased() {
     tty.enter_raw().unwrap();
     master.write_all(b"\x1b[?6c").unwrap();
     ask(&tty, &device, &Environment::default()).unwrap();
-    let mut bytes = [0; 4096];
-    let count = master.read(&mut bytes).unwrap();
-    let sent = String::from_utf8_lossy(&bytes[..count]).into_owned();
-    assert_eq!(sent, format!("\x1b7{}\x1b8\x1b[J", questions()));
+    let expected = format!("\x1b7{}\x1b8\x1b[J", questions());
+    assert_eq!(sent(&mut master, expected.len()), expected);
 }
