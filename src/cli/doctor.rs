@@ -22,7 +22,7 @@ use crate::model::library::{cuda, library};
 use crate::model::{LoadOptions, Model, ModelSource};
 use crate::terminal::{Asked, ask};
 use crate::text::{json_pretty, visible, with_causes};
-use report::{Bundled, Cache, Cuda, Libtorch, OwnFile, Question, Report, Size, Terminal, Tmux};
+use report::{Bundled, Cache, Cuda, Exchange, Libtorch, OwnFile, Report, Size, Terminal, Tmux};
 
 /// Files in a cache that are counted; beyond that the sizes are lower bounds.
 const MOST_FILES: usize = 50_000;
@@ -148,7 +148,7 @@ fn terminal(asked: Result<Asked, String>) -> Terminal {
         }
     };
     let (probed, capabilities) = (&asked.probed, &asked.capabilities);
-    let questions = Topic::ALL.map(|topic| Question {
+    let questions = Topic::ALL.map(|topic| Exchange {
         about: topic.name(),
         question: topic.spelled(),
         answer: probed.answers.to(topic).map(str::to_owned),

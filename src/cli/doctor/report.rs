@@ -37,7 +37,7 @@ pub(super) struct Terminal {
     pub round_trip_milliseconds: Option<f64>,
     /// How long an answer would have been waited for.
     pub patience_milliseconds: Option<f64>,
-    pub questions: Vec<Question>,
+    pub questions: Vec<Exchange>,
     /// Columns and rows.
     pub cells: Option<Size>,
     pub cell_pixels: Option<Size>,
@@ -51,7 +51,7 @@ pub(super) struct Terminal {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Question {
+pub(super) struct Exchange {
     pub about: &'static str,
     /// As it was sent, with the escape character as `ESC`.
     pub question: String,

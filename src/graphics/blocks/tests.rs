@@ -155,3 +155,13 @@ fn more_glyphs_come_nearer_to_the_bundled_pictures() {
         );
     }
 }
+
+#[test]
+fn each_part_has_its_mean_color() {
+    let picture = RgbImage::from_fn(2, 4, |_, y| Rgb([[0, 90, 200, 240][y as usize]; 3]));
+    for glyphs in [Glyphs::Halves, Glyphs::Quadrants] {
+        let found = rows(&picture, glyphs).next().unwrap()[0];
+        let colors = (found.foreground, found.background);
+        assert_eq!(colors, (Rgb([45; 3]), Rgb([220; 3])));
+    }
+}
