@@ -87,10 +87,13 @@ impl ModelSummary {
         }
     }
 
-    /// "cpu, f32".
+    /// "cpu", "cpu, bf16": float32 is what everybody expects.
     #[must_use]
     pub fn device_and_precision(&self) -> String {
-        format!("{}, {}", self.device, self.precision.name())
+        match self.precision {
+            Precision::F32 => self.device.clone(),
+            Precision::Bf16 => format!("{}, {}", self.device, self.precision.name()),
+        }
     }
 }
 
@@ -234,6 +237,7 @@ impl Model {
             graph.to_bfloat16(&sample_input(&recipe.recipe, device)?)?;
         }
         graph.fuse_operations(Copies::of(precision));
+        graph.wait_with_packing(true);
         let names = labels::Sources {
             named: options.labels.as_deref(),
             card: about.names,
@@ -488,11 +492,13 @@ impl Model {
         Ok(self.graph.layers.iter().map(summary).collect())
     }
 
-    /// Runs an empty image: the first run builds libtorch's kernels and is slow.
+    /// Runs an empty image: the first run builds libtorch's kernels and is slow. More are to follow,
+    /// so weights are packed for them.
     ///
     /// # Errors
     /// As [`Model::run`].
     pub fn warm_up(&self) -> Result<(), ModelError> {
+        self.graph.wait_with_packing(false);
         let image = RgbImage::new(320, 320);
         let pass = self.run(&self.prepare(&image)?)?;
         drop(pass.gradients(&[(ClassIndex(0), 1.0)])?);

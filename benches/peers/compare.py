@@ -1,6 +1,6 @@
 """Sets gradcam's times and memory beside those of the Python libraries, in one run.
 
-    pip install torch==2.13.0 torchvision==0.28.0 grad-cam==1.5.7 torchcam==0.4.1 safetensors pillow
+    pip install torch==2.13.0 torchvision==0.28.0 grad-cam==1.5.7 torchcam==0.5.0 safetensors pillow
     python benches/peers/compare.py [--only resnet18,vit_b_16] [--slow] [--rounds 2]
 
 The same seeded random weights, the same image, the same number of threads. gradcam and the libraries

@@ -116,6 +116,14 @@ impl Archive {
         self.members.contains_key(name)
     }
 
+    /// Bytes of a member.
+    ///
+    /// # Errors
+    /// When there is no such member.
+    pub fn length(&self, name: &str) -> Result<usize, ArchiveError> {
+        Ok(self.member(name)?.length)
+    }
+
     /// A member's text or bytes.
     ///
     /// # Errors

@@ -12,7 +12,7 @@
 
 mod packed;
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
@@ -32,6 +32,8 @@ pub struct Fused {
     packer: Packer,
     /// Made when it first runs: most graphs have weights that no run without autograd reads.
     packed: OnceCell<Packed>,
+    /// Whether its next run still goes one by one.
+    waits: Cell<bool>,
 }
 
 /// Nodes one after the other, each of which reads what the one before makes.
@@ -113,8 +115,16 @@ impl Fused {
 }
 
 impl Graph {
-    /// Runs a fused operation, or its nodes one by one where oneDNN refuses it: sums with something
-    /// of another shape, for one.
+    /// Whether weights are packed in the second run only. A network that runs once is done sooner
+    /// than its weights are packed.
+    pub fn wait_with_packing(&self, wait: bool) {
+        for fused in self.fused.values() {
+            fused.waits.set(wait);
+        }
+    }
+
+    /// Runs a fused operation, or its nodes one by one where it waits or oneDNN refuses it: sums with
+    /// something of another shape, for one.
     ///
     /// # Errors
     /// As [`Node::run`].
@@ -124,7 +134,9 @@ impl Graph {
         values: &[Option<Tensor>],
     ) -> Result<Vec<Tensor>, DispatchError> {
         let value = |id: ValueId| self.constants.get(&id).or_else(|| values[id.0].as_ref());
-        if let Ok(outputs) = fused.run(&self.constants, value) {
+        if !fused.waits.replace(false)
+            && let Ok(outputs) = fused.run(&self.constants, value)
+        {
             return Ok(outputs);
         }
         let mut made: Vec<(ValueId, Tensor)> = Vec::new();
@@ -453,6 +465,7 @@ fn fused(
         chain,
         packer,
         packed: OnceCell::new(),
+        waits: Cell::new(false),
     })
 }
 

@@ -108,6 +108,28 @@ impl Pickle {
         })
     }
 
+    /// Looks at an archive of TorchScript for storages that are shorter than they are said to be.
+    /// libtorch reads beyond their end.
+    ///
+    /// # Errors
+    /// When there is one, or the archive is damaged.
+    pub fn check_script(archive: &mut Archive) -> Result<(), PickleError> {
+        for folder in ["data", "constants"] {
+            let pickle = format!("{folder}.pkl");
+            if !archive.has(&pickle) {
+                continue;
+            }
+            let bytes = archive.read(&pickle).map_err(PickleError::new)?;
+            let (objects, _) = machine::run(bytes.as_slice())?;
+            for storage in objects.storages() {
+                let name = format!("{folder}/{}", storage.key);
+                let found = archive.length(&name).map_err(PickleError::new)?;
+                storage.check_length(found)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The magic number, the version, the system, the object, the keys of the storages in the order
     /// in which they follow; then for each storage its length in numbers and its bytes.
     fn open_old(path: &Path, mut file: File) -> Result<Self, PickleError> {
@@ -215,11 +237,6 @@ impl Pickle {
 
     /// The bytes of a storage.
     fn bytes(&self, storage: &Storage) -> Result<Tensor, PickleError> {
-        let needed = storage
-            .first
-            .checked_add(storage.count)
-            .and_then(|count| count.checked_mul(storage.element.size()))
-            .ok_or_else(|| PickleError::new("its storage is too long"))?;
         let all = match &self.storages {
             Storages::Zip(archive) => archive
                 .borrow_mut()
@@ -232,12 +249,7 @@ impl Pickle {
                 mapped.part(start, length).map_err(PickleError::new)?
             }
         };
-        let found = all.numel();
-        if needed > found {
-            return Err(PickleError(format!(
-                "its storage is said to have {needed} bytes and has {found}"
-            )));
-        }
+        let needed = storage.check_length(all.numel())?;
         let skip = storage.first * storage.element.size();
         all.f_narrow(0, skip as i64, (needed - skip) as i64)
             .map_err(PickleError::new)

@@ -162,9 +162,10 @@ impl Statistics<'_> {
             shift = shift.f_add(&double(bias)?)?;
         }
         let kind = weight.kind();
-        let scale = scale.f_view([-1, 1, 1, 1])?.f_to_kind(Kind::Float)?;
+        let scale = scale.f_view([-1, 1, 1, 1])?;
+        let mut folded = double(weight)?;
         Ok((
-            weight.f_mul(&scale)?.f_to_kind(kind)?,
+            folded.f_mul_(&scale)?.f_to_kind(kind)?,
             shift.f_to_kind(kind)?,
         ))
     }

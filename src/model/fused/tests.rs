@@ -300,3 +300,16 @@ fn weights_that_cannot_leave_the_memory_are_not_copied() {
     graph.fuse_operations(Copies::Any);
     assert!(!graph.fused.is_empty());
 }
+
+#[test]
+fn weights_are_packed_in_the_second_run_where_the_first_is_not_to_wait_for_it() {
+    let (plain, fused) = of_file(&basic([1, 1, 1, 1], 7));
+    fused.wait_with_packing(true);
+    let input = numbers(&[1, 3, 64, 64]);
+    let expected = logits(&plain, &input).unwrap();
+    for packed in [0, fused.fused.len()] {
+        assert_near("logits", &logits(&fused, &input).unwrap(), &expected);
+        let made = fused.fused.values().filter(|one| one.packed.get().is_some());
+        assert_eq!(made.count(), packed);
+    }
+}

@@ -60,6 +60,25 @@ pub(super) struct Storage {
     pub(super) count: usize,
 }
 
+impl Storage {
+    /// The bytes that it needs, where so many are there.
+    ///
+    /// # Errors
+    /// When there are fewer.
+    pub(super) fn check_length(&self, found: usize) -> Result<usize, PickleError> {
+        let count = self.first.checked_add(self.count);
+        let needed = count
+            .and_then(|count| count.checked_mul(self.element.size()))
+            .ok_or_else(|| PickleError::new("its storage is too long"))?;
+        if needed > found {
+            return Err(PickleError(format!(
+                "its storage is said to have {needed} bytes and has {found}"
+            )));
+        }
+        Ok(needed)
+    }
+}
+
 /// A tensor that is not read yet.
 #[derive(Clone, Debug)]
 pub struct Stored {

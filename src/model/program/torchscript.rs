@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::nodes::{JsonNode, Translator};
 use super::{Parts, ProgramError, allowed};
 use crate::model::archive::Archive;
+use crate::model::pickle::Pickle;
 use crate::model::script::Script;
 use crate::text::visible;
 
@@ -99,6 +100,8 @@ pub(super) fn read(
     if own_code.map_err(|error| ProgramError::archive(file, &error))? {
         return Err(unsuitable("it runs code of its own when it is loaded"));
     }
+    Pickle::check_script(&mut archive)
+        .map_err(|error| ProgramError::damaged(file, error.to_string()))?;
     let script = Script::open(path).map_err(|reason| unsuitable(&reason))?;
     let (json, tensors) = script
         .lower(height as i64, width as i64, |operator| {

@@ -26,6 +26,9 @@ struct Kind {
     activations: (Activation, usize, Activation),
     /// Inside of squeeze-and-excitation.
     squeeze: [Activation; 2],
+    /// Whether depthwise separable blocks are those of MobileNet v1: an activation after the
+    /// pointwise convolution too, and the input is not added (timm's `dsa` blocks).
+    plain_separable: bool,
 }
 
 /// Of all but the networks below that have others.
@@ -42,6 +45,7 @@ const EFFICIENT: Kind = Kind {
     strides: STRIDES,
     activations: (Activation::Silu, 0, Activation::Silu),
     squeeze: [Activation::Silu, Activation::Sigmoid],
+    plain_separable: false,
 };
 const LITE: Kind = Kind {
     family: "EfficientNet Lite (timm)",
@@ -58,6 +62,7 @@ const MOBILE_V1: Kind = Kind {
     family: "MobileNet v1 (timm)",
     names: &["mobilenetv1_###h"],
     strides: [1, 2, 2, 2, 2, 1, 1],
+    plain_separable: true,
     ..LITE
 };
 const MNAS: Kind = Kind {
@@ -66,6 +71,7 @@ const MNAS: Kind = Kind {
     strides: STRIDES,
     activations: (Activation::Relu, 0, Activation::Relu),
     squeeze: [Activation::Relu, Activation::Sigmoid],
+    plain_separable: false,
 };
 const EDGE: Kind = Kind {
     family: "EfficientNet for Edge TPU (timm)",
@@ -84,6 +90,7 @@ const MOBILE_V3_LARGE: Kind = Kind {
     strides: STRIDES,
     activations: (Activation::Relu, 3, Activation::Hardswish),
     squeeze: [Activation::Relu, Activation::Hardsigmoid],
+    plain_separable: false,
 };
 const SMALL_STRIDES: [i64; 7] = [2, 2, 2, 1, 2, 1, 1];
 const MOBILE_V3_SMALL: Kind = Kind {
@@ -107,12 +114,14 @@ const LC: Kind = Kind {
     family: "LCNet (timm)",
     names: &["lcnet_"],
     activations: (Activation::Hardswish, 0, Activation::Hardswish),
+    plain_separable: true,
     ..MOBILE_V3_LARGE
 };
 const FB_V3: Kind = Kind {
     family: "FBNet v3 (timm)",
     names: &["fbnetv3_"],
     squeeze: [Activation::Hardswish, Activation::Hardsigmoid],
+    plain_separable: false,
     ..LC
 };
 
@@ -365,6 +374,7 @@ fn residual_block(
     activation: Activation,
 ) -> Result<ValueId, FamilyError> {
     let has = |net: &Net<'_>, part: &str| net.weights.has(&format!("{name}.{part}.weight"));
+    let plain = style.kind.plain_separable && !has(net, "conv") && !has(net, "conv_pwl");
     let parts: &[(&str, &str)] = if has(net, "conv") {
         &[("conv", "bn1")]
     } else if has(net, "conv_exp") {
@@ -402,14 +412,14 @@ fn residual_block(
             names,
             x,
             conv,
-            if last {
+            if last && !plain {
                 Activation::Identity
             } else {
                 activation
             },
         )?;
     }
-    if stride == 1 && net.channels(x) == net.channels(input) {
+    if !plain && stride == 1 && net.channels(x) == net.channels(input) {
         x = net.add(x, input)?;
     }
     net.layer(name, x);

@@ -288,7 +288,8 @@ fn a_network_of_no_known_family_is_told_by_its_first_keys_and_sent_to_torch_expo
     ]);
     let error = built(&shapes).unwrap_err().to_string();
     assert!(
-        error.contains("the 2 keys of the checkpoint do not look like a family"),
+        error
+            .contains("none of its 2 weights is that of a convolution, as networks of images have"),
         "{error}"
     );
     assert!(
