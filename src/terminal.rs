@@ -104,6 +104,7 @@ impl Session {
         let writer = Writer::start(Arc::clone(&tty))?;
         let (sender, input) = unbounded();
         let (answer_sender, answers) = unbounded();
+        tty.set_closing(sender.clone());
         restore::on_signals(&tty, sender.clone())?;
         input::start(sender, answer_sender, &typed)?;
         Ok(Self {

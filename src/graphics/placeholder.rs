@@ -4,6 +4,8 @@
 //! of a row says by marks above it which row and column of the picture it is, and what the high byte
 //! is; those after it continue.
 
+use std::fmt::Write;
+
 use super::Slot;
 
 const LETTER: char = '\u{10EEEE}';
@@ -105,7 +107,7 @@ pub fn cells(slot: Slot, id: u32) -> Vec<u8> {
         let (Some(at), Some(first), Some(high)) = (mark(row), mark(0), high) else {
             break;
         };
-        text += &format!("\x1b[{};{}H", slot.y + row + 1, slot.x + 1);
+        let _never_fails = write!(text, "\x1b[{};{}H", slot.y + row + 1, slot.x + 1);
         text.extend([LETTER, at, first, high]);
         text.extend(std::iter::repeat_n(
             LETTER,

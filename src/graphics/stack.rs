@@ -46,6 +46,10 @@ pub struct Scene {
 
 /// What is wanted, and what time allows.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a condition of its own, and no two exclude each other"
+)]
 pub struct Wanted<'a> {
     pub scene: Option<&'a Scene>,
     /// Heatmaps that may be wanted next.
@@ -179,8 +183,11 @@ impl Stack {
             return None;
         }
         let better = full(scene.photo);
-        if self.number(better).is_none() && wanted.is_answered && !self.is_hopeless(better) {
-            return Some(self.fetch(better, true, scene, library));
+        if self.number(better).is_none() && !self.is_hopeless(better) {
+            // What may come next waits until the line is free of this.
+            return wanted
+                .is_answered
+                .then(|| self.fetch(better, true, scene, library));
         }
         let ahead = wanted.ahead.iter().map(|name| full(*name));
         let missing = ahead

@@ -190,7 +190,7 @@ mod tests {
     fn numbers_lie_where_the_map_lies_on_the_image() {
         let places = places(&[0.0, 1.0, 0.0, 0.0], Style::default()).unwrap();
         let rows = [places.row(0), places.row(1)].map(|row| row.concat());
-        assert_eq!((&rows[0][..4], &rows[1][..4]), ("··", "··"));
+        assert!(rows.iter().all(|row| row.starts_with("··")), "{rows:?}");
         assert_eq!(places.peak(), Some((4, 1)));
         let quarters = places.quarters();
         assert_eq!(quarters[0], ("top left", 0.0));
@@ -233,6 +233,10 @@ mod tests {
             rows: 1,
             values: vec![Some(0.0), Some(1.0), Some(0.0)],
         };
-        assert_eq!(places.quarters().map(|(_, share)| share), [0.25; 4]);
+        let shares = places.quarters().map(|(_, share)| share);
+        assert!(
+            shares.iter().all(|share| (share - 0.25).abs() < 1e-6),
+            "{shares:?}"
+        );
     }
 }

@@ -49,7 +49,6 @@ impl ReplyFilter {
     /// Takes a key that was read; returns what is known now.
     pub(super) fn take(&mut self, key: KeyEvent) -> Vec<Sorted> {
         match std::mem::take(&mut self.state) {
-            State::Keys => self.first(key),
             State::Escape(escape) => match plain(&key) {
                 Some('_' | 'P' | ']') => {
                     self.state = State::String(String::new());
@@ -67,7 +66,7 @@ impl ReplyFilter {
             },
             State::String(body) => self.inside(body, key),
             State::StringEscape(body) if plain(&key) == Some('\\') => finished(&body),
-            State::StringEscape(_) => self.first(key),
+            State::Keys | State::StringEscape(_) => self.first(key),
             State::Control(body) => self.control(body, key),
         }
     }

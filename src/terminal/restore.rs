@@ -20,9 +20,9 @@ use super::{
 use crate::graphics::sequences::{ENTER, LEAVE};
 
 /// A chunk is written under the lock; a slow line holds it no longer than this many bytes take.
-const CHUNK: usize = 4096;
-/// How long restoring waits for a write that is stuck on a dead line.
-const STUCK: Duration = Duration::from_millis(300);
+const CHUNK: usize = 1024;
+/// How long restoring waits for a write that is stuck on a dead line. Some kilobytes wait in a slow one.
+const STUCK: Duration = Duration::from_secs(2);
 
 /// The terminal's device, with its settings from before.
 #[derive(Debug)]
@@ -106,6 +106,11 @@ impl Tty {
         *self.farewell.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
     }
 
+    /// Says where the end of the program is asked for when a thread of it has failed.
+    pub(super) fn set_closing(&self, closing: Sender<Input>) {
+        *self.closing.lock().unwrap_or_else(PoisonError::into_inner) = Some(closing);
+    }
+
     /// What leaves the screen without a trace.
     fn leaving(&self) -> Vec<u8> {
         let farewell = self.farewell.try_lock();
@@ -178,7 +183,6 @@ pub(super) fn on_panic(tty: &Arc<Tty>, fenced: &'static str) {
 /// terminal given back first.
 pub(super) fn on_signals(tty: &Arc<Tty>, input: Sender<Input>) -> std::io::Result<()> {
     let tty = Arc::clone(tty);
-    *tty.closing.lock().unwrap_or_else(PoisonError::into_inner) = Some(input.clone());
     let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP])?;
     Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in &mut signals {

@@ -176,13 +176,50 @@ fn a_panic_gives_the_terminal_back_before_its_message() {
 }
 
 #[test]
+fn a_panic_on_any_thread_deletes_the_pictures_and_ends_the_program() {
+    let (mut master, device) = pseudo_terminal();
+    let end = || std::process::Stdio::from(device.try_clone().unwrap());
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "--nocapture",
+            "terminal::tests::panics_where_it_is_asked_to",
+        ])
+        .env(PANICS, "on another thread")
+        .stdout(end())
+        .stderr(end())
+        .spawn()
+        .unwrap();
+    let mut all = String::new();
+    while !all.contains("the end was asked for") {
+        all += &sent(&mut master, 1);
+    }
+    drop(child.wait());
+    let left = format!("pictures deleted{LEAVE}");
+    assert!(
+        all.find(&left).unwrap() < all.find("boom").unwrap(),
+        "{all:?}"
+    );
+}
+
+#[test]
 fn panics_where_it_is_asked_to() {
     #[expect(clippy::disallowed_methods, reason = "a message to this test alone")]
-    if std::env::var_os(PANICS).is_some() {
+    if let Some(thread) = std::env::var_os(PANICS) {
         let tty = Arc::new(Tty::new(rustix::io::dup(std::io::stdout()).unwrap().into()).unwrap());
-        restore::on_panic(&tty, "another thread");
+        restore::on_panic(&tty, "worker");
         tty.enter_raw().unwrap();
         tty.enter_screen().unwrap();
+        if thread == "on another thread" {
+            let (closing, input) = unbounded();
+            tty.set_closing(closing);
+            tty.set_farewell(b"pictures deleted".to_vec());
+            let other = std::thread::Builder::new().name("encoder".to_owned());
+            let panicked = other.spawn(|| panic!("boom")).unwrap().join();
+            assert!(panicked.is_err());
+            assert_eq!(input.recv(), Ok(Input::Failed));
+            panic!("the end was asked for");
+        }
         panic!("boom");
     }
 }

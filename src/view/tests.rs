@@ -439,7 +439,9 @@ fn no_text_from_outside_commands_the_terminal_whatever_pane_shows_it() {
         let predictions = state.predictions.values_mut();
         predictions.for_each(|found| {
             let mut all = found.to_vec();
-            all.iter_mut().for_each(|one| one.label = hostile());
+            for one in &mut all {
+                one.label = hostile();
+            }
             *found = all.into();
         });
         desk.press(script);

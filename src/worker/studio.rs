@@ -83,6 +83,9 @@ pub struct Studio {
     kept: Cache<ImageId, Kept>,
 }
 
+/// What a photo was made for: what lies below the heatmap, the largest size, and the part.
+type MadeFor = (Ground, PixelSize, Option<Window>);
+
 /// What is kept of one image.
 #[derive(Debug)]
 struct Kept {
@@ -90,8 +93,8 @@ struct Kept {
     predictions: Arc<[Prediction]>,
     probabilities: Arc<[f32]>,
     explanations: HashMap<(ClassIndex, Options), Explanation>,
-    /// The photo below its heatmaps, with what it was made for.
-    photo: Option<((Ground, PixelSize, Option<Window>), Photo)>,
+    /// The photo below its heatmaps.
+    photo: Option<(MadeFor, Photo)>,
     /// Times that no picture has reported yet.
     fresh: Times,
 }

@@ -7,6 +7,10 @@ mod evaluate;
 mod explain;
 mod hostile;
 mod interface;
+#[path = "../support/kitty.rs"]
+#[expect(dead_code, reason = "the library's tests use the rest")]
+mod kitty;
+mod pictures;
 mod setup;
 
 use std::path::PathBuf;

@@ -11,6 +11,10 @@ use base64::engine::general_purpose::STANDARD;
 
 /// How terminals differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "terminals differ in all of them"
+)]
 pub(crate) struct Profile {
     pub(crate) name: &'static str,
     /// Whether it knows the protocol at all.
@@ -148,6 +152,12 @@ pub(crate) struct Terminal {
     pub(crate) answers: Vec<u8>,
     /// Errors of any command.
     pub(crate) errors: Vec<String>,
+    /// Pictures that were there when the alternate screen was left.
+    pub(crate) left_behind: Vec<u32>,
+    /// Pictures sent whole.
+    pub(crate) uploads: usize,
+    /// Those of them that were to be answered for.
+    pub(crate) answered: usize,
 }
 
 impl Terminal {
@@ -164,6 +174,9 @@ impl Terminal {
             clock: 0,
             answers: Vec::new(),
             errors: Vec::new(),
+            left_behind: Vec::new(),
+            uploads: 0,
+            answered: 0,
         }
     }
 
@@ -314,6 +327,9 @@ impl Terminal {
     fn control(&mut self, body: &str) {
         match body {
             "?1049h" | "?1049l" => {
+                if body == "?1049l" {
+                    self.left_behind.extend(self.images.keys());
+                }
                 // Each screen has its own pictures, and neither is what it was.
                 self.images.clear();
                 self.placements.clear();
@@ -414,6 +430,7 @@ impl Terminal {
             return;
         };
         let quiet = loading.keys.get(&'q').cloned().unwrap_or_default();
+        self.answered += usize::from(quiet.is_empty());
         let stored = STANDARD
             .decode(&loading.data)
             .map_err(|_| "EINVAL".to_owned());
@@ -428,6 +445,7 @@ impl Terminal {
             // Another picture of this number goes with its placements.
             self.evict(id);
             self.clock += 1;
+            self.uploads += 1;
             let age = self.clock;
             self.images.insert(id, Image { data, age });
             self.keep_to_quota(id);

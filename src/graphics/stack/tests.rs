@@ -222,8 +222,9 @@ fn whatever_happens_exactly_the_photo_and_the_heatmap_are_shown_and_nothing_is_l
             assert_eq!(wrong, None, "{what}");
             bench.send(&bench.stack.farewell());
             assert_eq!(bench.terminal.visible(), [], "{what}");
+            bench.send(b"\x1b[?1049l");
             if !profile.keeps_data {
-                assert_eq!(bench.terminal.held(), [] as [u32; 0], "{what}");
+                assert_eq!(bench.terminal.left_behind, [] as [u32; 0], "{what}");
             }
         }
     }

@@ -309,7 +309,10 @@ fn weights_are_packed_in_the_second_run_where_the_first_is_not_to_wait_for_it() 
     let expected = logits(&plain, &input).unwrap();
     for packed in [0, fused.fused.len()] {
         assert_near("logits", &logits(&fused, &input).unwrap(), &expected);
-        let made = fused.fused.values().filter(|one| one.packed.get().is_some());
+        let made = fused
+            .fused
+            .values()
+            .filter(|one| one.packed.get().is_some());
         assert_eq!(made.count(), packed);
     }
 }
