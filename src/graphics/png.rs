@@ -218,10 +218,18 @@ mod tests {
             let mut wave = |rate: f32, shift: f32| {
                 let angle = (x as f32).mul_add(rate, y as f32 * rate * 0.7 + shift);
                 let noise = random.below(40) as f32;
-                u8::try_from(((angle.sin() * 0.5 + 0.5) * 200.0 + noise) as i32).unwrap()
+                level((angle.sin() * 0.5 + 0.5) * 200.0 + noise)
             };
             image::Rgb([wave(0.021, 0.0), wave(0.013, 1.0), wave(0.017, 2.0)])
         })
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float saturates when it is cast"
+    )]
+    fn level(value: f32) -> u8 {
+        value as u8
     }
 
     fn decoded(png: &Png) -> RgbaImage {

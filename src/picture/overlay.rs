@@ -338,7 +338,9 @@ mod tests {
 
     #[test]
     fn a_part_of_the_picture_is_the_same_as_in_the_whole() {
-        let image = RgbImage::from_fn(96, 48, |x, y| Rgb([(x * 2) as u8, (y * 5) as u8, 60]));
+        let image = RgbImage::from_fn(96, 48, |x, y| {
+            Rgb([x * 2, y * 5, 60].map(|level| u8::try_from(level).unwrap()))
+        });
         let geometry = cropped(96, 48);
         let heatmap = hot(2, 1);
         let parts = Parts {

@@ -90,10 +90,18 @@ fn stacked(photo: &Photo, heat: Option<&Heat>) -> RgbImage {
         let weight = f32::from(alpha) / 255.0;
         for (under, over) in pixel.0.iter_mut().zip([red, green, blue]) {
             let mixed = f32::from(*under) * (1.0 - weight) + f32::from(over) * weight;
-            *under = mixed.round() as u8;
+            *under = rounded(mixed);
         }
     }
     picture
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a float saturates when it is cast"
+)]
+fn rounded(value: f32) -> u8 {
+    value.round() as u8
 }
 
 /// Root mean square and largest difference, in levels of 255, but for pixels next to the edge of what
@@ -154,7 +162,7 @@ fn edges_of_the_map_lie_within_a_pixel_of_where_the_network_stopped_to_see() {
     let shown = stacked(&photo, heat.as_ref());
     let composed = compose(&sample.parts(), Style::default(), BOUNDS).unwrap();
     let window = sample.geometry.at_size(photo.size()).window;
-    let edge = window.x.round() as u32;
+    let edge = (0..400).find(|x| f64::from(*x) >= window.x).unwrap();
     for y in (40..260).step_by(10) {
         for x in [edge - 2, edge + 1] {
             let apart = |channel: usize| {
