@@ -13,7 +13,8 @@ const HEATS: u64 = 100;
 
 /// The picture of a name; photos have a preview of half the size.
 fn picture(key: Key) -> Png {
-    let side = if key.name < HEATS { 64 } else { 16 };
+    // A photo takes several chunks.
+    let side = if key.name < HEATS { 128 } else { 16 };
     let side = if key.quality == Quality::Preview {
         side / 2
     } else {
@@ -363,7 +364,7 @@ fn a_part_of_the_picture_is_placed_and_nothing_is_sent() {
     assert!(shown(&mut bench, &part).len() < 200);
     let seen = bench.terminal.visible();
     let parts: Vec<[u32; 4]> = seen.iter().map(|(_, placement)| placement.part).collect();
-    assert_eq!(parts, [[16, 32, 32, 32], [4, 8, 8, 8]]);
+    assert_eq!(parts, [[32, 64, 64, 64], [4, 8, 8, 8]]);
 }
 
 #[test]
