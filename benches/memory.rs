@@ -17,7 +17,7 @@ use gradcam::dataset::ImageId;
 use gradcam::explain::methods::Unwatched;
 use gradcam::explain::options::Options;
 use gradcam::geometry::PixelSize;
-use gradcam::job::{Generation, ImageRef, Request, Target};
+use gradcam::job::{Form, Generation, ImageRef, Request, Target};
 use gradcam::model::{LoadOptions, Model, ModelSource};
 use gradcam::picture::Style;
 use gradcam::worker::Explain;
@@ -83,6 +83,8 @@ fn request(image: &ImageRef, layer: &str, rank: usize) -> Request {
         beside: None,
         style: Style::default(),
         picture_size: PixelSize::new(640, 480),
+        part: None,
+        form: Form::Pixels,
         prepare: Vec::new(),
     }
 }

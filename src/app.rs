@@ -8,22 +8,28 @@ pub mod layout;
 pub mod picker;
 pub mod state;
 pub mod update;
+pub mod zoom;
 
+mod easel;
 mod encoder;
+mod frames;
 
 use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use crossbeam_channel::{Receiver, never, select};
+use anyhow::{Context, Result, bail};
+use crossbeam_channel::{Receiver, at, never, select};
 use env_logger::Target;
 use log::LevelFilter;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use crate::cli::OpenSettings;
 use crate::dataset::scan::scan;
-use crate::graphics::{Slot, sequences};
+use crate::graphics::kitty::{Answer, Route};
+use crate::graphics::stack::Scene;
+use crate::graphics::{Protocol, Slot, sequences};
 use crate::job::Reply;
 use crate::model::Model;
 use crate::terminal::{Input, Screen, Session};
@@ -31,10 +37,14 @@ use crate::text::visible;
 use crate::view::view;
 use crate::worker::studio::Studio;
 use crate::worker::{THREAD_NAME, Worker};
-use encoder::{Done, Encoder, Wanted};
+use easel::Easel;
 use event::{Effect, Event};
+use frames::{Frames, Wanted};
 use state::State;
 use update::update;
+
+/// A frame waits this long for the picture that was asked for.
+const SOON: Duration = Duration::from_millis(20);
 
 /// Opens the interface and stays in it until the user quits.
 ///
@@ -100,17 +110,52 @@ struct App<'a> {
     session: &'a Session,
     worker: &'a Worker,
     terminal: Terminal<Screen>,
-    encoder: Encoder,
+    pictures: Pictures,
     /// Closed channels are replaced by silent ones.
     replies: Receiver<Reply>,
-    encoded: Receiver<Done>,
-    /// The picture that is on the screen or on its way there.
-    pictured: Option<Wanted>,
-    /// The cells that a picture covers.
-    covered: Option<Slot>,
-    /// Whether something happened since the last drawing.
-    stale: bool,
+    encoded: Encoded,
+    answers: Receiver<Answer>,
+    /// Since when something has happened that is not drawn.
+    stale: Option<Instant>,
     quit: bool,
+    failed: bool,
+}
+
+/// How pictures come onto the screen.
+enum Pictures {
+    /// As cells, with the text.
+    Cells,
+    Frames(Frames),
+    Easel(Box<Easel>),
+}
+
+/// What has been encoded; one of the two is silent.
+struct Encoded {
+    frames: Receiver<frames::Done>,
+    layers: Receiver<easel::Done>,
+}
+
+impl Pictures {
+    fn start(session: &Session) -> std::io::Result<(Self, Encoded)> {
+        let mut encoded = Encoded {
+            frames: never(),
+            layers: never(),
+        };
+        let capabilities = session.capabilities();
+        let route = match capabilities.protocol {
+            Protocol::HalfBlocks | Protocol::Text => return Ok((Self::Cells, encoded)),
+            Protocol::Sixel | Protocol::Iterm2 => {
+                let frames = Frames::start(session, capabilities.protocol)?;
+                encoded.frames = frames.done().clone();
+                return Ok((Self::Frames(frames), encoded));
+            }
+            Protocol::Layered => Route::Direct,
+            Protocol::Placeholder { .. } => Route::Tmux,
+        };
+        let easel = Easel::start(route, capabilities.cell_px)?;
+        encoded.layers = easel.done().clone();
+        Ok((Self::Easel(Box::new(easel)), encoded))
+    }
 }
 
 impl<'a> App<'a> {
@@ -119,27 +164,27 @@ impl<'a> App<'a> {
             viewport: Viewport::Fullscreen,
         };
         let terminal = Terminal::with_options(Screen::new(session), options)?;
-        let encoder = Encoder::start(session.capture(), session.capabilities().protocol)?;
-        let (replies, encoded) = (worker.replies().clone(), encoder.done().clone());
+        let (pictures, encoded) = Pictures::start(session)?;
         Ok(Self {
             session,
             worker,
             terminal,
-            encoder,
-            replies,
+            pictures,
+            replies: worker.replies().clone(),
             encoded,
-            pictured: None,
-            covered: None,
-            stale: true,
+            answers: session.answers().clone(),
+            stale: Some(Instant::now()),
             quit: false,
+            failed: false,
         })
     }
 
     fn run(mut self, state: &mut State) -> Result<()> {
         while !self.quit {
-            if self.stale && self.session.writer().is_idle() {
+            if self.is_due(state) {
                 self.draw(state)?;
             }
+            let deadline = self.deadline(state);
             select! {
                 recv(self.session.input()) -> input => {
                     self.take(state, Event::Input(input.unwrap_or(Input::Closed)))?;
@@ -148,16 +193,33 @@ impl<'a> App<'a> {
                     Ok(reply) => self.take(state, Event::Reply(reply))?,
                     Err(_) => self.replies = never(),
                 },
-                recv(self.encoded) -> encoded => match encoded {
-                    Ok(encoded) => self.picture_ready(state, encoded),
-                    Err(_) => self.encoded = never(),
+                recv(self.encoded.frames) -> done => match done {
+                    Ok(done) => self.frame_encoded(state, done),
+                    Err(_) => self.encoded.frames = never(),
                 },
+                recv(self.encoded.layers) -> done => match done {
+                    Ok(done) => self.layer_encoded(state, done),
+                    Err(_) => self.encoded.layers = never(),
+                },
+                recv(self.answers) -> answer => match answer {
+                    Ok(answer) => self.answered(&answer),
+                    Err(_) => self.answers = never(),
+                },
+                recv(self.session.writer().reports()) -> report => {
+                    if let (Pictures::Easel(easel), Ok(report)) = (&mut self.pictures, report) {
+                        easel.reported(report);
+                    }
+                }
                 recv(self.session.writer().idle()) -> _ => {}
+                recv(deadline) -> _ => {}
             }
             // What has come meanwhile is taken in before anything is drawn.
             while let Some(event) = self.waiting() {
                 self.take(state, event)?;
             }
+        }
+        if self.failed {
+            bail!("a part of the program has failed");
         }
         Ok(())
     }
@@ -169,8 +231,48 @@ impl<'a> App<'a> {
             .ok()
     }
 
+    /// Whether to draw now: not while older text is still being written, and not a moment before the
+    /// picture that was asked for comes, so that both are one frame.
+    fn is_due(&self, state: &State) -> bool {
+        let is_waiting = state.asked.in_flight.is_some();
+        self.stale
+            .is_some_and(|since| !is_waiting || since.elapsed() >= SOON)
+            && self.session.writer().is_idle()
+    }
+
+    /// Goes on with the picture.
+    fn drive(&mut self) {
+        if let Pictures::Easel(easel) = &mut self.pictures {
+            let now = Instant::now();
+            easel.give_up_waiting(now);
+            easel.drive(self.session, now);
+        }
+    }
+
+    /// Goes on with the picture, and says when to wake up though nothing happens.
+    fn deadline(&mut self, state: &State) -> Receiver<Instant> {
+        self.drive();
+        let now = Instant::now();
+        let picture = match &self.pictures {
+            Pictures::Easel(easel) => easel.deadline(now),
+            Pictures::Cells | Pictures::Frames(_) => None,
+        };
+        let is_waiting = state.asked.in_flight.is_some();
+        let frame = self.stale.filter(|_| is_waiting).map(|since| since + SOON);
+        let frame = frame.filter(|at| *at > now);
+        picture
+            .into_iter()
+            .chain(frame)
+            .min()
+            .map_or_else(never, at)
+    }
+
     fn take(&mut self, state: &mut State, event: Event) -> Result<()> {
-        self.stale = true;
+        if !matches!(event, Event::Reply(Reply::Ahead { .. })) {
+            self.stale.get_or_insert_with(Instant::now);
+        }
+        self.look_at(&event, state);
+        let selected = state.selected;
         for effect in update(state, event) {
             match effect {
                 Effect::Send(job) => self.worker.send(job),
@@ -181,14 +283,32 @@ impl<'a> App<'a> {
                 }
                 Effect::Redraw => {
                     self.terminal.clear()?;
-                    self.take_picture_away();
-                    self.covered = None;
+                    self.pictures_erased();
                 }
                 Effect::Suspend => self.session.suspend(),
                 Effect::Quit => self.quit = true,
             }
         }
+        if let Pictures::Easel(easel) = &mut self.pictures
+            && selected != state.selected
+        {
+            easel.moved(Instant::now());
+        }
         Ok(())
+    }
+
+    /// What an event means for pictures on the terminal.
+    fn look_at(&mut self, event: &Event, state: &State) {
+        match (event, &mut self.pictures) {
+            (Event::Input(Input::Failed), _) => self.failed = true,
+            (Event::Input(Input::Resumed), Pictures::Easel(easel)) => easel.forgotten(self.session),
+            (Event::Reply(Reply::Ahead { generation, heat }), Pictures::Easel(easel))
+                if *generation == state.asked.latest =>
+            {
+                easel.expect(*generation, Arc::clone(heat));
+            }
+            _ => {}
+        }
     }
 
     fn draw(&mut self, state: &mut State) -> Result<()> {
@@ -196,46 +316,83 @@ impl<'a> App<'a> {
         if size != state.size {
             self.take(state, Event::Input(Input::Resize(size)))?;
         }
-        self.stale = false;
+        self.stale = None;
+        // The words and the picture that they are about change together.
+        self.session.writer().hold();
         let mut slot = None;
-        self.terminal.draw(|frame| slot = view(state, frame))?;
-        if let (Some(slot), Some(shown)) = (slot, &state.shown) {
-            let wanted = Wanted {
-                picture: Arc::clone(&shown.picture),
-                slot,
-            };
-            if self.pictured.as_ref() != Some(&wanted) {
-                self.encoder.want(wanted.clone());
-                self.pictured = Some(wanted);
+        let drawn = self.terminal.draw(|frame| slot = view(state, frame));
+        let drawn = drawn.map(|_| ());
+        self.want(state, slot);
+        self.drive();
+        self.session.writer().release();
+        Ok(drawn?)
+    }
+
+    /// Says which picture belongs to the cells that have been drawn.
+    fn want(&mut self, state: &State, slot: Option<Slot>) {
+        let shown = slot.zip(state.shown.as_ref());
+        match &mut self.pictures {
+            Pictures::Cells => {}
+            Pictures::Frames(frames) => {
+                let wanted = shown.map(|(slot, shown)| Wanted {
+                    picture: Arc::clone(&shown.picture),
+                    slot,
+                });
+                frames.want(wanted, self.session);
             }
-        } else {
-            self.take_picture_away();
-            // Drawing without the picture has written over all of its cells.
-            self.covered = None;
+            Pictures::Easel(easel) => {
+                let layers = shown.and_then(|(_, shown)| shown.layers.as_ref());
+                let scene = slot.zip(layers).map(|(slot, layers)| Scene {
+                    slot,
+                    photo: layers.photo.name,
+                    heat: layers.heat.as_ref().map(|heat| heat.name),
+                    part: state.part().filter(|_| state.takes_parts()),
+                });
+                easel.want(scene, layers, Instant::now());
+            }
         }
-        Ok(())
     }
 
-    fn take_picture_away(&mut self) {
-        self.session.writer().forget_picture();
-        self.pictured = None;
+    /// Everything is drawn again, on cells that have been erased.
+    fn pictures_erased(&mut self) {
+        match &mut self.pictures {
+            Pictures::Cells => {}
+            Pictures::Frames(frames) => frames.erased(self.session),
+            Pictures::Easel(easel) => easel.erased(),
+        }
     }
 
-    fn picture_ready(&mut self, state: &mut State, (wanted, encoded): Done) {
-        if self.pictured.as_ref() != Some(&wanted) {
+    fn frame_encoded(&mut self, state: &mut State, done: frames::Done) {
+        if let Pictures::Frames(frames) = &mut self.pictures
+            && let Err(reason) = frames.encoded(done, self.session)
+        {
+            self.say(state, reason);
+        }
+    }
+
+    fn layer_encoded(&mut self, state: &mut State, done: easel::Done) {
+        if let Pictures::Easel(easel) = &mut self.pictures
+            && let Err(reason) = easel.encoded(done)
+        {
+            self.say(state, reason);
+        }
+    }
+
+    fn answered(&mut self, answer: &Answer) {
+        let Pictures::Easel(easel) = &mut self.pictures else {
             return;
+        };
+        let now = Instant::now();
+        // An upload has been written before the terminal answers; its report may be behind.
+        for report in self.session.writer().reports().try_iter() {
+            easel.reported(report);
         }
-        match encoded {
-            Ok(Some(encoded)) => {
-                let before = self.covered.filter(|slot| *slot != wanted.slot);
-                self.session.writer().show(encoded.after_erasing(before));
-                self.covered = Some(wanted.slot);
-            }
-            Ok(None) => {}
-            Err(reason) => {
-                state.message = reason;
-                self.stale = true;
-            }
-        }
+        let round_trip = self.session.capabilities().round_trip;
+        easel.answered(answer, round_trip.unwrap_or_default(), now);
+    }
+
+    fn say(&mut self, state: &mut State, reason: String) {
+        state.message = reason;
+        self.stale.get_or_insert_with(Instant::now);
     }
 }

@@ -57,6 +57,18 @@ impl CellSize {
         Self { columns, rows }
     }
 
+    /// The fewest cells that hold this many pixels.
+    #[must_use]
+    pub fn holding(pixels: PixelSize, cell_px: PixelSize) -> Self {
+        let cells = |length: u32, cell: u32| {
+            u16::try_from(length.div_ceil(cell.max(1))).unwrap_or(u16::MAX)
+        };
+        Self::new(
+            cells(pixels.width, cell_px.width),
+            cells(pixels.height, cell_px.height),
+        )
+    }
+
     /// How many pixels this many cells cover, with `cell_px` pixels a cell.
     #[must_use]
     pub fn pixels(self, cell_px: PixelSize) -> PixelSize {

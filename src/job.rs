@@ -14,9 +14,10 @@ use image::RgbImage;
 use crate::dataset::ImageId;
 use crate::explain::options::Options;
 use crate::explain::{Explanation, Prediction};
-use crate::geometry::{InputGeometry, PixelSize};
+use crate::geometry::{InputGeometry, PixelSize, Window};
 use crate::model::{ClassIndex, LayerSummary, ModelSummary};
 use crate::picture::Style;
+use crate::picture::layers::{Heat, Layers};
 use crate::picture::scale::{self, Map};
 
 /// Counts the wishes of the user; a reply for an older one is not shown.
@@ -38,6 +39,17 @@ pub struct ImageRef {
     pub path: Arc<Path>,
 }
 
+/// What a picture is made into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Pixels.
+    Pixels,
+    /// One picture that the terminal keeps.
+    Photo,
+    /// A photo and a heatmap that the terminal keeps and stacks, over whole cells of so many pixels.
+    Layers { cell_px: PixelSize },
+}
+
 /// The picture that is wanted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
@@ -51,6 +63,10 @@ pub struct Request {
     pub style: Style,
     /// The picture fits into these pixels.
     pub picture_size: PixelSize,
+    /// The part of the picture that is wanted, in fractions; `None` for all of it, and where the
+    /// terminal takes the part of a whole one.
+    pub part: Option<Window>,
+    pub form: Form,
     /// Images to prepare when this request is done, most wanted first.
     pub prepare: Vec<ImageRef>,
 }
@@ -100,6 +116,11 @@ pub enum Reply {
     },
     /// An image that was prepared ahead cannot be read.
     Unreadable { image: ImageId, reason: String },
+    /// The heatmap of a class that may be wanted next, of the picture that was shown last.
+    Ahead {
+        generation: Generation,
+        heat: Arc<Heat>,
+    },
     /// How far the picture in hand is.
     Progress {
         generation: Generation,
@@ -131,7 +152,10 @@ pub struct Outcome {
     pub beside: Option<Explanation>,
     pub geometry: InputGeometry,
     pub style: Style,
+    /// The whole picture, or its photo where it is a stack.
     pub picture: Arc<RgbImage>,
+    /// Where the terminal keeps pictures.
+    pub layers: Option<Layers>,
     pub times: Times,
 }
 

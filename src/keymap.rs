@@ -36,6 +36,9 @@ pub enum Command {
     LessOpacity,
     NextColormap,
     FullScreen,
+    Closer,
+    Farther,
+    Pan(Pan),
     Save,
     CopyPath,
     Help,
@@ -43,6 +46,15 @@ pub enum Command {
     Back,
     Suspend,
     Quit,
+}
+
+/// Where to look next in a picture of which a part is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pan {
+    Left,
+    Right,
+    Up,
+    Down,
 }
 
 /// A full page of rows to choose from.
@@ -395,6 +407,48 @@ pub const BINDINGS: &[Binding] = &[
         PICTURE,
     ),
     bind(
+        &[letter('>')],
+        Command::Closer,
+        "a part of the picture, twice as large",
+        "",
+        PICTURE,
+    ),
+    bind(
+        &[letter('<')],
+        Command::Farther,
+        "half as large; Esc: all of it",
+        "",
+        PICTURE,
+    ),
+    bind(
+        &[letter('h'), key(KeyCode::Left)],
+        Command::Pan(Pan::Left),
+        "the part to the left",
+        "",
+        PICTURE,
+    ),
+    bind(
+        &[letter('l'), key(KeyCode::Right)],
+        Command::Pan(Pan::Right),
+        "the part to the right",
+        "",
+        PICTURE,
+    ),
+    bind(
+        &[letter('K')],
+        Command::Pan(Pan::Up),
+        "the part above",
+        "",
+        PICTURE,
+    ),
+    bind(
+        &[letter('J')],
+        Command::Pan(Pan::Down),
+        "the part below",
+        "",
+        PICTURE,
+    ),
+    bind(
         &[letter('s')],
         Command::Save,
         "save the picture as PNG",
@@ -611,6 +665,8 @@ impl Key {
             KeyCode::Char(character) => character.to_string(),
             KeyCode::Down => "↓".to_owned(),
             KeyCode::Up => "↑".to_owned(),
+            KeyCode::Left => "←".to_owned(),
+            KeyCode::Right => "→".to_owned(),
             KeyCode::BackTab => "Shift-Tab".to_owned(),
             KeyCode::F(number) => format!("F{number}"),
             other => format!("{other:?}"),

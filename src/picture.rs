@@ -3,10 +3,12 @@
 pub mod colormap;
 pub mod decode;
 pub mod files;
+pub mod layers;
 mod marks;
 pub mod overlay;
 mod panels;
 pub mod scale;
+pub mod words;
 
 use colormap::Colormap;
 

@@ -8,6 +8,7 @@ pub mod cache;
 pub mod studio;
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,8 +18,9 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 
 use crate::explain::methods::Watch;
 use crate::explain::{ExplainError, Prediction};
-use crate::job::{About, Generation, ImageRef, Job, Outcome, Reply, Request};
+use crate::job::{About, Form, Generation, ImageRef, Job, Outcome, Reply, Request};
 use crate::model::LayerSummary;
+use crate::picture::layers::Heat;
 
 /// Name of the worker's thread: a panic on it is a reply, not the end of the program.
 pub const THREAD_NAME: &str = "worker";
@@ -34,6 +36,9 @@ pub trait Explain {
     /// The wanted picture; nothing when the watch has called it off.
     fn show(&mut self, request: &Request, watch: &mut dyn Watch)
     -> Result<Option<Outcome>, String>;
+    /// The heatmap of the class of this rank, as a layer of the picture that was shown; nothing where
+    /// it has none, or takes long.
+    fn ahead(&mut self, request: &Request, rank: usize) -> Result<Option<Arc<Heat>>, String>;
     /// Writes the wanted picture at the image's full size; returns the file.
     fn save(&mut self, request: &Request, folder: &Path) -> Result<PathBuf, String>;
 }
@@ -65,6 +70,7 @@ impl Worker {
                     waiting: VecDeque::new(),
                     replies: reply_sender,
                     ahead: VecDeque::new(),
+                    classes: None,
                     layers_told: false,
                 }
                 .work(),
@@ -131,6 +137,8 @@ struct Desk<E> {
     replies: Sender<Reply>,
     /// Images to prepare when there is nothing else to do.
     ahead: VecDeque<ImageRef>,
+    /// The picture that was shown last, and the ranks of classes whose layers it may need next.
+    classes: Option<(Request, RangeInclusive<usize>)>,
     layers_told: bool,
 }
 
@@ -213,6 +221,8 @@ impl<E: Explain> Desk<E> {
                 return None;
             } else if !self.layers_told {
                 self.tell_layers().ok()?;
+            } else if let Some(rank) = self.classes.as_mut().and_then(|(_, ranks)| ranks.next()) {
+                self.class_ahead(rank).ok()?;
             } else if let Some(image) = self.ahead.pop_front() {
                 self.prepare(&image).ok()?;
             } else {
@@ -233,7 +243,27 @@ impl<E: Explain> Desk<E> {
         }
     }
 
+    /// Makes the layer of a class that may be wanted next.
+    fn class_ahead(&mut self, rank: usize) -> Result<(), Gone> {
+        let Some((request, _)) = &self.classes else {
+            return Ok(());
+        };
+        match fenced(|| self.engine.ahead(request, rank)) {
+            Ok(Some(heat)) => self.reply(Reply::Ahead {
+                generation: request.generation,
+                heat,
+            }),
+            Ok(None) => Ok(()),
+            Err(reason) => {
+                // Whoever wants that class will hear why.
+                log::info!("the class of rank {rank}: {reason}");
+                Ok(())
+            }
+        }
+    }
+
     fn show(&mut self, mut request: Request) -> Result<(), Gone> {
+        self.classes = None;
         self.ahead = std::mem::take(&mut request.prepare).into();
         let (generation, image) = (request.generation, request.image.id);
         let predictions = match fenced(|| self.engine.predict(&request.image)) {
@@ -255,6 +285,9 @@ impl<E: Explain> Desk<E> {
         };
         let engine = &mut self.engine;
         let result = fenced(|| engine.show(&request, &mut watch)).transpose();
+        if matches!(result, Some(Ok(_))) && matches!(request.form, Form::Layers { .. }) {
+            self.classes = Some((request, 1..=studio::TOP));
+        }
         self.reply(match result {
             None => Reply::Stopped { generation },
             Some(result) => Reply::Done {

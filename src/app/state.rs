@@ -8,15 +8,17 @@ use crate::dataset::{ImageEntry, ImageId};
 use crate::explain::Prediction;
 use crate::explain::options::{Fusion, Options};
 use crate::explain::target::Measure;
-use crate::geometry::{CellSize, PixelSize};
+use crate::geometry::{CellSize, PixelSize, Window};
+use crate::graphics::blocks::BLOCK_PX;
 use crate::graphics::viuer::MAX_SIXEL_SIDE;
 use crate::graphics::{Capabilities, Protocol};
-use crate::job::{Generation, Outcome, Target};
+use crate::job::{Form, Generation, Outcome, Target};
 use crate::model::{ClassIndex, LayerSummary, ModelSummary};
-use crate::picture::{Marks, Style};
+use crate::picture::{Marks, Style, View};
 
 use super::layout::{Panes, panes};
 use super::picker::Picker;
+use super::zoom::Zoom;
 
 /// Everything the interface knows.
 #[derive(Debug)]
@@ -40,6 +42,7 @@ pub struct State {
     pub style: Style,
     pub mode: Mode,
     pub full_screen: bool,
+    pub zoom: Zoom,
     pub model: ModelState,
     /// Labels of all classes, and all layers, as soon as they are known.
     pub labels: Arc<[String]>,
@@ -152,6 +155,7 @@ impl State {
             style,
             mode: Mode::Browse,
             full_screen: false,
+            zoom: Zoom::default(),
             model: ModelState::Loading,
             labels: Arc::from([]),
             layers: Arc::from([]),
@@ -266,8 +270,36 @@ impl State {
         self.options.method.method().is_slow() || self.options.aug_smooth || self.progress.is_some()
     }
 
-    /// The largest picture that the picture pane holds, in pixels. With half blocks a pixel is half
-    /// a cell, which is a square in all usual fonts.
+    /// What the terminal needs of a picture.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        match self.capabilities.protocol {
+            Protocol::HalfBlocks | Protocol::Text | Protocol::Sixel | Protocol::Iterm2 => {
+                Form::Pixels
+            }
+            Protocol::Placeholder { layers: false } => Form::Photo,
+            Protocol::Layered | Protocol::Placeholder { layers: true } => Form::Layers {
+                cell_px: self.capabilities.cell_px,
+            },
+        }
+    }
+
+    /// The part of the picture that is shown, in fractions; `None` for all of it. Pictures that stand
+    /// side by side are always whole.
+    #[must_use]
+    pub fn part(&self) -> Option<Window> {
+        let is_one = self.beside.is_none() && self.style.view != View::SideBySide;
+        self.zoom.part().filter(|_| is_one)
+    }
+
+    /// Whether the terminal shows a part of a picture that it has without being sent one.
+    #[must_use]
+    pub fn takes_parts(&self) -> bool {
+        self.capabilities.protocol == Protocol::Layered
+    }
+
+    /// The largest picture that the picture pane holds, in pixels. Of blocks, a cell has a few, which
+    /// are squares in all usual fonts.
     #[must_use]
     pub fn picture_size(&self) -> PixelSize {
         let Some(panes) = panes(self.size, self.full_screen, self.wants_more_to_say()) else {
@@ -279,8 +311,13 @@ impl State {
         );
         let cell = self.capabilities.cell_px;
         match self.capabilities.protocol {
-            Protocol::HalfBlocks => PixelSize::new(columns, rows * 2),
-            Protocol::Sixel | Protocol::Iterm2 => PixelSize::new(
+            Protocol::HalfBlocks | Protocol::Text => {
+                PixelSize::new(columns * BLOCK_PX.width, rows * BLOCK_PX.height)
+            }
+            Protocol::Layered
+            | Protocol::Placeholder { .. }
+            | Protocol::Sixel
+            | Protocol::Iterm2 => PixelSize::new(
                 (columns * cell.width).clamp(1, MAX_SIXEL_SIDE),
                 (rows * cell.height).clamp(1, MAX_SIXEL_SIDE),
             ),

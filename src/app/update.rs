@@ -12,6 +12,7 @@ use ratatui::layout::{Position, Rect};
 use super::event::{Effect, Event};
 use super::layout::{help_pages, list_rows, panes};
 use super::state::{Mode, ModelState, Order, State};
+use super::zoom::Zoom;
 use crate::dataset::ImageId;
 use crate::geometry::CellSize;
 use crate::job::{Generation, ImageRef, Job, Outcome, Reply, Request, Target};
@@ -54,7 +55,7 @@ fn on_input(state: &mut State, input: Input) -> Vec<Effect> {
             vec![Effect::Redraw]
         }
         Input::Resumed => vec![Effect::Redraw],
-        Input::Closed => vec![Effect::Quit],
+        Input::Closed | Input::Failed => vec![Effect::Quit],
     }
 }
 
@@ -165,6 +166,9 @@ fn run(state: &mut State, command: Command) -> Vec<Effect> {
             wish(state);
             return vec![Effect::Redraw];
         }
+        Command::Closer => zoom(state, state.zoom.closer()),
+        Command::Farther => zoom(state, state.zoom.farther()),
+        Command::Pan(pan) => zoom(state, state.zoom.panned(pan)),
         Command::Save => return save(state),
         Command::CopyPath => return copy_path(state),
         Command::Help => {
@@ -175,6 +179,10 @@ fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Back => {
             if state.is_waiting() && state.is_slow() {
                 return call_off(state);
+            }
+            if state.zoom != Zoom::default() {
+                zoom(state, Zoom::default());
+                return Vec::new();
             }
             if state.full_screen {
                 return run(state, Command::FullScreen);
@@ -329,6 +337,25 @@ fn opacity(state: &mut State, by: f32) {
     wish(state);
 }
 
+/// Shows another part of the picture.
+fn zoom(state: &mut State, zoom: Zoom) {
+    if zoom == state.zoom {
+        if zoom == Zoom::default() {
+            "all of the picture is shown; > looks closer".clone_into(&mut state.message);
+        }
+        return;
+    }
+    state.zoom = zoom;
+    if state.part().is_none() && zoom != Zoom::default() {
+        "pictures side by side are always whole".clone_into(&mut state.message);
+        return;
+    }
+    state.message = format!("{} times as large", zoom.factor());
+    if !state.takes_parts() {
+        wish(state);
+    }
+}
+
 fn save(state: &mut State) -> Vec<Effect> {
     if state.is_waiting() && state.is_slow() {
         "the picture is not there yet; save it when it is".clone_into(&mut state.message);
@@ -381,7 +408,8 @@ fn on_reply(state: &mut State, reply: Reply) -> Vec<Effect> {
             done,
             total,
         } if state.asked.in_flight == Some(generation) => state.progress = Some((done, total)),
-        Reply::Progress { .. } => {}
+        // Heatmaps that are made ahead are the terminal's business.
+        Reply::Progress { .. } | Reply::Ahead { .. } => {}
         Reply::Stopped { generation } => landed(state, generation),
         Reply::Unavailable(reason) => state.model = ModelState::Unavailable(reason),
         Reply::Predicted { image, predictions } => {
@@ -493,6 +521,8 @@ fn request(state: &State) -> Option<Request> {
         beside: state.beside,
         style: state.style,
         picture_size: state.picture_size(),
+        part: state.part().filter(|_| !state.takes_parts()),
+        form: state.form(),
         prepare: ahead(state).iter().map(reference).collect(),
     })
 }

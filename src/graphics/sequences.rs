@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Slot;
+use super::tmux::passed_through;
 
 /// Terminals hold back what they draw between these two (synchronized update).
 pub const BEGIN_UPDATE: &str = "\x1b[?2026h";
@@ -21,6 +22,10 @@ pub const LEAVE: &str =
 
 /// Erases the screen. Not `CSI 2 J`, which frees pictures that a terminal keeps for later.
 pub const ERASE: &str = "\x1b[H\x1b[J";
+
+/// Around questions: a terminal that prints those it does not know has them erased.
+pub const REMEMBER_CURSOR: &str = "\x1b7";
+pub const ERASE_WHAT_FOLLOWED: &str = "\x1b8\x1b[J";
 
 /// A picture's own bytes, drawn at its slot; the cursor returns to where it was.
 #[must_use]
@@ -44,15 +49,10 @@ pub fn erased(slot: Slot) -> Vec<u8> {
 pub fn copy(text: &str, tmux: bool) -> Vec<u8> {
     let sequence = format!("\x1b]52;c;{}\x07", STANDARD.encode(text));
     if tmux {
-        passed_through(&sequence)
+        passed_through(sequence.as_bytes())
     } else {
         sequence.into_bytes()
     }
-}
-
-/// Wrapped so that tmux hands it to the terminal outside.
-fn passed_through(sequence: &str) -> Vec<u8> {
-    format!("\x1bPtmux;{}\x1b\\", sequence.replace('\x1b', "\x1b\x1b")).into_bytes()
 }
 
 #[cfg(test)]

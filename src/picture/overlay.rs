@@ -4,12 +4,13 @@
 //! something off, the image is shown darker: the network did not see it. Two classes stand side by
 //! side on one scale.
 
+use image::imageops::crop_imm;
 use image::{Pixel, Rgb, RgbImage};
 
 use super::panels::{arrange, is_row, join, row};
 use super::scale::{Colors, Map, end};
 use super::{Style, View, marks};
-use crate::geometry::{InputGeometry, PixelSize, resample_bilinear};
+use crate::geometry::{InputGeometry, PixelSize, Window, resample_bilinear};
 
 /// Brightness of what the network did not see.
 const UNSEEN: f32 = 0.4;
@@ -123,6 +124,53 @@ pub fn compose(parts: &Parts<'_>, style: Style, bounds: PixelSize) -> Result<Rgb
     Ok(join(&drawn, arrangement))
 }
 
+/// A part of an image, and where the network's input lies on it.
+#[derive(Clone, Debug)]
+pub struct Crop {
+    image: RgbImage,
+    geometry: InputGeometry,
+}
+
+impl Crop {
+    /// The part of the picture's image that is given in fractions of it.
+    #[must_use]
+    pub fn new(parts: &Parts<'_>, part: Window) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a float saturates when it is cast"
+        )]
+        let pixels = |share: f64, length: u32| (share * f64::from(length)).round() as u32;
+        let (width, height) = parts.image.dimensions();
+        let (x, y) = (pixels(part.x, width), pixels(part.y, height));
+        let (columns, rows) = (
+            pixels(part.width, width).clamp(1, width.max(1)),
+            pixels(part.height, height).clamp(1, height.max(1)),
+        );
+        let image = crop_imm(parts.image, x, y, columns, rows).to_image();
+        let geometry = parts.geometry.at_size(PixelSize::new(width, height));
+        let geometry = InputGeometry {
+            image: PixelSize::new(image.width(), image.height()),
+            window: Window {
+                x: geometry.window.x - f64::from(x),
+                y: geometry.window.y - f64::from(y),
+                ..geometry.window
+            },
+            ..geometry
+        };
+        Self { image, geometry }
+    }
+
+    /// The same picture of this part of the image.
+    #[must_use]
+    pub fn parts<'a>(&'a self, whole: &Parts<'a>) -> Parts<'a> {
+        Parts {
+            image: &self.image,
+            geometry: &self.geometry,
+            ..*whole
+        }
+    }
+}
+
 /// Blends a heatmap into an image; without a weight the heatmap takes its place.
 fn blend(
     image: &RgbImage,
@@ -136,7 +184,7 @@ fn blend(
     let mut picture = RgbImage::from_fn(image.width(), image.height(), |x, y| {
         let pixel = *image.get_pixel(x, y);
         let Some((u, v)) = geometry.input_from_pixel(x, y) else {
-            return Rgb(pixel.0.map(|channel| level(f32::from(channel) * UNSEEN)));
+            return dimmed(pixel);
         };
         // Red and blue of the image are not taken for the map's.
         let under = if style.signed { gray(pixel) } else { pixel };
@@ -151,7 +199,12 @@ fn blend(
     picture
 }
 
-fn gray(pixel: Rgb<u8>) -> Rgb<u8> {
+/// A pixel that the network did not see.
+pub(super) fn dimmed(pixel: Rgb<u8>) -> Rgb<u8> {
+    Rgb(pixel.0.map(|channel| level(f32::from(channel) * UNSEEN)))
+}
+
+pub(super) fn gray(pixel: Rgb<u8>) -> Rgb<u8> {
     let [luma] = pixel.to_luma().0;
     Rgb([luma; 3])
 }
@@ -175,7 +228,6 @@ fn level(value: f32) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::Window;
     use crate::heatmap::{Grid, Heatmap};
     use crate::picture::Marks;
     use crate::picture::colormap::Colormap;
@@ -282,6 +334,38 @@ mod tests {
             },
         );
         assert_eq!(image_alone.get_pixel(2, 20).0, [100, 100, 100]);
+    }
+
+    #[test]
+    fn a_part_of_the_picture_is_the_same_as_in_the_whole() {
+        let image = RgbImage::from_fn(96, 48, |x, y| {
+            Rgb([x * 2, y * 5, 60].map(|level| u8::try_from(level).unwrap()))
+        });
+        let geometry = cropped(96, 48);
+        let heatmap = hot(2, 1);
+        let parts = Parts {
+            image: &image,
+            seen: &image,
+            map: Map {
+                heatmap: &heatmap,
+                raw: &heatmap.grid,
+            },
+            beside: None,
+            geometry: &geometry,
+        };
+        let whole = compose(&parts, STYLE, PixelSize::new(96, 48)).unwrap();
+        let part = Window {
+            x: 0.25,
+            y: 0.5,
+            width: 0.5,
+            height: 0.5,
+        };
+        let crop = Crop::new(&parts, part);
+        let shown = compose(&crop.parts(&parts), STYLE, PixelSize::new(48, 24)).unwrap();
+        assert_eq!(shown.dimensions(), (48, 24));
+        for (x, y, pixel) in shown.enumerate_pixels() {
+            assert_eq!(pixel, whole.get_pixel(x + 24, y + 24), "{x} {y}");
+        }
     }
 
     #[test]

@@ -88,12 +88,38 @@ impl Colors {
 
     /// The color at a point of the input; nothing where the map has no evidence anywhere.
     pub(super) fn at(&self, x: f64, y: f64) -> Option<[u8; 3]> {
-        let levels = self.levels.as_ref()?;
-        Some(self.table[index(levels.sample(x, y))])
+        self.has_evidence().then(|| self.of_level(self.level(x, y)))
+    }
+
+    /// Whether there is anything to show.
+    pub(super) fn has_evidence(&self) -> bool {
+        self.levels.is_some()
+    }
+
+    /// The entry of the color table at a point of the input; that of zero where there is no evidence.
+    pub(super) fn level(&self, x: f64, y: f64) -> u8 {
+        let levels = self.levels.as_ref();
+        index(levels.map_or(self.zero, |levels| levels.sample(x, y)))
+    }
+
+    pub(super) fn of_level(&self, level: u8) -> [u8; 3] {
+        self.table[usize::from(level)]
     }
 
     pub(super) fn of_zero(&self) -> [u8; 3] {
-        self.table[index(self.zero)]
+        self.of_level(index(self.zero))
+    }
+}
+
+impl Colors {
+    /// The number at a point of the input, in 0..=1, with both signs in -1..=1.
+    pub(super) fn value(&self, x: f64, y: f64) -> Option<f32> {
+        let level = self.levels.as_ref()?.sample(x, y);
+        Some((level - self.zero) / (1.0 - self.zero))
+    }
+
+    pub(super) fn has_levels(&self) -> bool {
+        self.levels.is_some()
     }
 }
 
@@ -102,8 +128,8 @@ impl Colors {
     clippy::cast_possible_truncation,
     reason = "a float saturates when it is cast"
 )]
-fn index(value: f32) -> usize {
-    usize::from((value * 255.0) as u8)
+fn index(value: f32) -> u8 {
+    (value * 255.0) as u8
 }
 
 #[cfg(test)]

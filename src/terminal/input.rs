@@ -1,12 +1,13 @@
 //! Keys, mouse and sizes, read on a thread of their own.
 
 use std::thread::Builder;
-use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEvent, read};
 
+use super::replies::{ReplyFilter, Sorted};
 use crate::geometry::CellSize;
+use crate::graphics::kitty::Answer;
 
 /// What the terminal reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,75 +20,87 @@ pub enum Input {
     Resumed,
     /// There is no more input: the terminal has gone away.
     Closed,
+    /// A thread of the program has failed, and said so on the terminal, which is given back.
+    Failed,
 }
 
-/// Bytes of one answer come close together; a gap this long means that it has ended.
-const GAP: Duration = Duration::from_millis(50);
-
-/// Swallows answers of the terminal that come too late for the probe. crossterm takes them for key
-/// presses: Alt+_ or Alt+P, the answer's letters, Alt+\.
-#[derive(Debug, Default)]
-struct ReplyFilter {
-    last: Option<Instant>,
-}
-
-impl ReplyFilter {
-    /// Whether a key is one, at this time.
-    fn admits(&mut self, key: &KeyEvent, now: Instant) -> bool {
-        let inside = self.last.is_some_and(|last| now.duration_since(last) < GAP);
-        let alt = key.modifiers.contains(KeyModifiers::ALT);
-        match key.code {
-            KeyCode::Char('\\') if inside && alt => {
-                self.last = None;
-                false
-            }
-            KeyCode::Char('_' | 'P') if alt => {
-                self.last = Some(now);
-                false
-            }
-            _ if inside => {
-                self.last = Some(now);
-                false
-            }
-            _ => {
-                self.last = None;
-                true
-            }
-        }
-    }
-}
-
-/// Starts the thread. `typed` are bytes that were typed while the terminal was asked. The thread
-/// sits in a read that nothing can end, so it ends with the program.
-pub(super) fn start(sender: Sender<Input>, typed: &[u8]) -> std::io::Result<()> {
+/// Starts the threads: one sits in a read that nothing can end, so it ends with the program; the
+/// other tells keys from what the terminal says. `typed` are bytes that were typed while the terminal
+/// was asked.
+pub(super) fn start(
+    inputs: Sender<Input>,
+    answers: Sender<Answer>,
+    typed: &[u8],
+) -> std::io::Result<()> {
     for key in keys(typed) {
-        drop(sender.send(Input::Key(key)));
+        drop(inputs.send(Input::Key(key)));
     }
+    let (sender, events) = unbounded();
     Builder::new().name("input".to_owned()).spawn(move || {
-        let mut filter = ReplyFilter::default();
         loop {
-            let input = match read() {
-                Ok(Event::Key(key))
-                    if key.kind == KeyEventKind::Release
-                        || !filter.admits(&key, Instant::now()) =>
-                {
-                    continue;
-                }
-                Ok(Event::Key(key)) => Input::Key(key),
-                Ok(Event::Mouse(mouse)) => Input::Mouse(mouse),
-                Ok(Event::Resize(columns, rows)) => Input::Resize(CellSize::new(columns, rows)),
-                Ok(Event::Paste(text)) => Input::Paste(text),
-                Ok(Event::FocusGained | Event::FocusLost) => continue,
+            let event = match read() {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(_) => Input::Closed,
+                event => event.ok(),
             };
-            let last = input == Input::Closed;
-            if sender.send(input).is_err() || last {
+            let last = event.is_none();
+            if sender.send(event).is_err() || last {
                 return;
             }
         }
     })?;
+    Builder::new().name("replies".to_owned()).spawn(move || {
+        let mut filter = ReplyFilter::default();
+        while let Ok(sorted) = next(&events, &mut filter) {
+            for one in sorted {
+                let gone = match one {
+                    Either::Answer(answer) => answers.send(answer).is_err(),
+                    Either::Input(input) => inputs.send(input).is_err(),
+                };
+                if gone {
+                    return;
+                }
+            }
+        }
+    })?;
     Ok(())
+}
+
+enum Either {
+    Input(Input),
+    Answer(Answer),
+}
+
+/// The thread that reads has ended.
+struct Ended;
+
+/// Waits for the next event, or for a reply to break off, and sorts it.
+fn next(events: &Receiver<Option<Event>>, filter: &mut ReplyFilter) -> Result<Vec<Either>, Ended> {
+    let event = match filter.patience() {
+        None => events.recv().map_err(|_| Ended)?,
+        Some(patience) => match events.recv_timeout(patience) {
+            Ok(event) => event,
+            Err(RecvTimeoutError::Timeout) => return Ok(sorted(filter.pass())),
+            Err(RecvTimeoutError::Disconnected) => return Err(Ended),
+        },
+    };
+    let input = match event {
+        Some(Event::Key(key)) if key.kind == KeyEventKind::Release => return Ok(Vec::new()),
+        Some(Event::Key(key)) => return Ok(sorted(filter.take(key))),
+        Some(Event::Mouse(mouse)) => Input::Mouse(mouse),
+        Some(Event::Resize(columns, rows)) => Input::Resize(CellSize::new(columns, rows)),
+        Some(Event::Paste(text)) => Input::Paste(text),
+        Some(Event::FocusGained | Event::FocusLost) => return Ok(Vec::new()),
+        None => Input::Closed,
+    };
+    Ok(vec![Either::Input(input)])
+}
+
+fn sorted(sorted: Vec<Sorted>) -> Vec<Either> {
+    let either = |one| match one {
+        Sorted::Key(key) => Either::Input(Input::Key(key)),
+        Sorted::Answer(answer) => Either::Answer(answer),
+    };
+    sorted.into_iter().map(either).collect()
 }
 
 /// Keys in bytes that were read before crossterm was asked to: characters, Enter, control letters
@@ -123,39 +136,6 @@ fn keys(typed: &[u8]) -> Vec<KeyEvent> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn alt(character: char) -> KeyEvent {
-        KeyEvent::new(KeyCode::Char(character), KeyModifiers::ALT)
-    }
-
-    fn plain(character: char) -> KeyEvent {
-        KeyEvent::new(KeyCode::Char(character), KeyModifiers::NONE)
-    }
-
-    #[test]
-    fn a_late_answer_presses_no_keys_and_the_next_key_counts() {
-        let mut filter = ReplyFilter::default();
-        let now = Instant::now();
-        let answer = [
-            alt('_'),
-            plain('G'),
-            plain('i'),
-            plain('='),
-            plain('O'),
-            plain('K'),
-            alt('\\'),
-        ];
-        assert!(answer.iter().all(|key| !filter.admits(key, now)));
-        assert!(filter.admits(&plain('j'), now));
-    }
-
-    #[test]
-    fn an_answer_that_breaks_off_does_not_swallow_keys_for_ever() {
-        let mut filter = ReplyFilter::default();
-        let now = Instant::now();
-        assert!(!filter.admits(&alt('P'), now));
-        assert!(filter.admits(&plain('j'), now + 2 * GAP));
-    }
 
     #[test]
     fn keys_typed_during_the_probe_are_not_lost() {

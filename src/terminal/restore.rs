@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
@@ -13,15 +13,16 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
+use super::tmux::Switched;
 use super::{
     CellSize, Input, OptionalActions, PixelSize, WindowSize, tcgetattr, tcgetwinsize, tcsetattr,
 };
 use crate::graphics::sequences::{ENTER, LEAVE};
 
 /// A chunk is written under the lock; a slow line holds it no longer than this many bytes take.
-const CHUNK: usize = 4096;
-/// How long restoring waits for a write that is stuck on a dead line.
-const STUCK: Duration = Duration::from_millis(300);
+const CHUNK: usize = 1024;
+/// How long restoring waits for a write that is stuck on a dead line. Some kilobytes wait in a slow one.
+const STUCK: Duration = Duration::from_secs(2);
 
 /// The terminal's device, with its settings from before.
 #[derive(Debug)]
@@ -35,6 +36,12 @@ pub(super) struct Tty {
     /// How often it has been entered: what was begun before a stop is not finished after it.
     entries: AtomicU64,
     raw: AtomicBool,
+    /// A setting of tmux that holds for as long as the terminal is ours.
+    pub(super) tmux: OnceLock<Switched>,
+    /// What deletes the pictures that the terminal keeps for us.
+    farewell: Mutex<Vec<u8>>,
+    /// Where the end of the program is asked for when a thread of it has failed.
+    closing: Mutex<Option<Sender<Input>>>,
 }
 
 impl Tty {
@@ -48,6 +55,9 @@ impl Tty {
             entered: AtomicBool::new(false),
             entries: AtomicU64::new(0),
             raw: AtomicBool::new(false),
+            tmux: OnceLock::new(),
+            farewell: Mutex::default(),
+            closing: Mutex::default(),
         })
     }
 
@@ -62,6 +72,7 @@ impl Tty {
     pub(super) fn enter_screen(&self) -> std::io::Result<()> {
         self.entries.fetch_add(1, Ordering::SeqCst);
         self.entered.store(true, Ordering::SeqCst);
+        self.tmux.get().into_iter().for_each(Switched::on);
         self.write(ENTER.as_bytes())
     }
 
@@ -72,18 +83,45 @@ impl Tty {
         output.flush()
     }
 
-    /// Writes in chunks as long as the screen is ours; returns whether it still was at the end.
-    pub(super) fn write_owned(&self, bytes: &[u8]) -> std::io::Result<bool> {
-        let begun = self.entries.load(Ordering::SeqCst);
+    /// How often the screen has been entered.
+    pub(super) fn entries(&self) -> u64 {
+        self.entries.load(Ordering::SeqCst)
+    }
+
+    /// Writes in chunks as long as the screen is ours, and was not given away since it had been
+    /// entered so often; returns whether that still was so at the end.
+    pub(super) fn write_owned(&self, bytes: &[u8], entries: u64) -> std::io::Result<bool> {
         for chunk in bytes.chunks(CHUNK) {
             let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
-            let stopped_since = self.entries.load(Ordering::SeqCst) != begun;
-            if stopped_since || !self.entered.load(Ordering::SeqCst) {
+            if self.entries() != entries || !self.entered.load(Ordering::SeqCst) {
                 return Ok(false);
             }
             output.write_all(chunk)?;
         }
         Ok(true)
+    }
+
+    /// Says what is to be written before the screen is left.
+    pub(super) fn set_farewell(&self, bytes: Vec<u8>) {
+        *self.farewell.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
+    }
+
+    /// Says where the end of the program is asked for when a thread of it has failed.
+    pub(super) fn set_closing(&self, closing: Sender<Input>) {
+        *self.closing.lock().unwrap_or_else(PoisonError::into_inner) = Some(closing);
+    }
+
+    /// What leaves the screen without a trace.
+    fn leaving(&self) -> Vec<u8> {
+        let farewell = self.farewell.try_lock();
+        let farewell = farewell.map_or_else(
+            |error| match error {
+                TryLockError::Poisoned(farewell) => farewell.into_inner().clone(),
+                TryLockError::WouldBlock => Vec::new(),
+            },
+            |farewell| farewell.clone(),
+        );
+        [&farewell, LEAVE.as_bytes()].concat()
     }
 
     pub(super) fn window(&self) -> WindowSize {
@@ -99,12 +137,12 @@ impl Tty {
     /// Gives the terminal back. Does nothing the second time.
     pub(super) fn restore(&self) {
         if self.entered.swap(false, Ordering::SeqCst) {
-            let start = Instant::now();
+            let (start, leaving) = (Instant::now(), self.leaving());
             loop {
                 match self.output.try_lock() {
-                    Ok(mut output) => break drop(output.write_all(LEAVE.as_bytes())),
+                    Ok(mut output) => break drop(output.write_all(&leaving)),
                     Err(TryLockError::Poisoned(output)) => {
-                        break drop(output.into_inner().write_all(LEAVE.as_bytes()));
+                        break drop(output.into_inner().write_all(&leaving));
                     }
                     Err(TryLockError::WouldBlock) if start.elapsed() > STUCK => break,
                     Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
@@ -114,12 +152,13 @@ impl Tty {
         if self.raw.swap(false, Ordering::SeqCst) {
             // Nothing can be done about a terminal that is gone.
             let _gone = tcsetattr(&self.device, OptionalActions::Now, &self.before);
+            self.tmux.get().into_iter().for_each(Switched::back);
         }
     }
 }
 
-/// A panic gives the terminal back before its message is printed. A panic on the thread of the name
-/// `fenced` is caught there, and only logged.
+/// A panic gives the terminal back before its message is printed, and ends the program whatever
+/// thread it is on. A panic on the thread of the name `fenced` is caught there, and only logged.
 pub(super) fn on_panic(tty: &Arc<Tty>, fenced: &'static str) {
     let tty = Arc::clone(tty);
     let before = std::panic::take_hook();
@@ -132,6 +171,11 @@ pub(super) fn on_panic(tty: &Arc<Tty>, fenced: &'static str) {
         // Standard error is the log by now; the message belongs on the terminal.
         let _lost = rustix::stdio::dup2_stderr(&tty.device);
         before(panic);
+        let closing = tty.closing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(closing) = &*closing {
+            // The loop may be what has failed; then nobody listens, and nobody needs to.
+            drop(closing.send(Input::Failed));
+        }
     }));
 }
 

@@ -3,21 +3,22 @@
 //! ratatui's own backend erases by `CSI 2 J`, which frees pictures that a terminal keeps, and asks
 //! the terminal for the cursor, which would read standard input. This one does neither.
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 
-use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
+use ratatui::backend::{Backend, ClearType, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 
 use super::restore::Tty;
 use super::{Session, Writer};
+use crate::graphics::cells::text;
 use crate::graphics::sequences::ERASE;
 
 /// The backend that the interface draws on.
 #[derive(Debug)]
 pub struct Screen {
-    inner: CrosstermBackend<Writer>,
+    writer: Writer,
     tty: Arc<Tty>,
     cursor: Position,
 }
@@ -25,9 +26,8 @@ pub struct Screen {
 impl Screen {
     #[must_use]
     pub fn new(session: &Session) -> Self {
-        let inner = CrosstermBackend::new(session.writer.clone());
         Self {
-            inner,
+            writer: session.writer.clone(),
             tty: Arc::clone(&session.tty),
             cursor: Position::ORIGIN,
         }
@@ -41,15 +41,16 @@ impl Backend for Screen {
     where
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
-        self.inner.draw(content)
+        self.writer.write_all(&text(content))
     }
 
+    /// The cursor is hidden as long as the alternate screen is ours.
     fn hide_cursor(&mut self) -> io::Result<()> {
-        self.inner.hide_cursor()
+        Ok(())
     }
 
     fn show_cursor(&mut self) -> io::Result<()> {
-        self.inner.show_cursor()
+        Ok(())
     }
 
     fn get_cursor_position(&mut self) -> io::Result<Position> {
@@ -58,18 +59,16 @@ impl Backend for Screen {
 
     fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> io::Result<()> {
         self.cursor = position.into();
-        self.inner.set_cursor_position(self.cursor)
+        Ok(())
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        self.clear_region(ClearType::All)
+        self.writer.write_all(ERASE.as_bytes())
     }
 
-    fn clear_region(&mut self, clear_type: ClearType) -> io::Result<()> {
-        match clear_type {
-            ClearType::All => io::Write::write_all(&mut self.inner, ERASE.as_bytes()),
-            other => self.inner.clear_region(other),
-        }
+    /// The interface is drawn on the whole screen, so no region but that is ever erased.
+    fn clear_region(&mut self, _: ClearType) -> io::Result<()> {
+        self.clear()
     }
 
     fn size(&self) -> io::Result<Size> {
@@ -87,6 +86,6 @@ impl Backend for Screen {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Backend::flush(&mut self.inner)
+        self.writer.flush()
     }
 }

@@ -1,6 +1,7 @@
 use std::io::Read;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::LocalModes;
 
@@ -8,7 +9,7 @@ use super::*;
 use crate::graphics::sequences::{ENTER, LEAVE};
 
 /// Both ends of a pseudo-terminal.
-fn pseudo_terminal() -> (File, File) {
+pub(super) fn pseudo_terminal() -> (File, File) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();
@@ -29,7 +30,7 @@ fn is_raw(device: &File) -> bool {
 }
 
 /// The next bytes that the terminal is sent; not waited for without end.
-fn sent(master: &mut File, length: usize) -> String {
+pub(super) fn sent(master: &mut File, length: usize) -> String {
     let patience = Timespec {
         tv_sec: 20,
         tv_nsec: 0,
@@ -69,9 +70,9 @@ fn nothing_is_drawn_on_a_terminal_that_has_been_given_back() {
     let tty = Tty::new(device).unwrap();
     tty.enter_raw().unwrap();
     tty.enter_screen().unwrap();
-    assert!(tty.write_owned(b"seen").unwrap());
+    assert!(tty.write_owned(b"seen", tty.entries()).unwrap());
     tty.restore();
-    assert!(!tty.write_owned(b"never").unwrap());
+    assert!(!tty.write_owned(b"never", tty.entries()).unwrap());
     tty.write(b"!").unwrap();
     let all = sent(&mut master, ENTER.len() + 4 + LEAVE.len() + 1);
     assert_eq!(all, format!("{ENTER}seen{LEAVE}!"));
@@ -87,7 +88,10 @@ fn a_picture_that_a_stop_has_cut_is_not_finished_afterwards() {
     // More than the device holds, so that the write waits in the middle.
     let theirs = Arc::clone(&tty);
     let picture = std::thread::Builder::new()
-        .spawn(move || theirs.write_owned(&vec![b'p'; 1 << 20]).unwrap())
+        .spawn(move || {
+            let entries = theirs.entries();
+            theirs.write_owned(&vec![b'p'; 1 << 20], entries).unwrap()
+        })
         .unwrap();
     sent(&mut master, 1000);
     let other = Arc::clone(&tty);
@@ -112,6 +116,18 @@ fn a_picture_that_a_stop_has_cut_is_not_finished_afterwards() {
     drop(master);
     assert!(!picture.join().unwrap());
     assert!(all.len() < 1 << 20, "the picture was finished");
+}
+
+#[test]
+fn pictures_are_deleted_before_the_screen_is_left() {
+    let (mut master, device) = pseudo_terminal();
+    let tty = Tty::new(device).unwrap();
+    tty.enter_raw().unwrap();
+    tty.enter_screen().unwrap();
+    tty.set_farewell(b"gone".to_vec());
+    tty.restore();
+    let all = sent(&mut master, ENTER.len() + 4 + LEAVE.len());
+    assert_eq!(all, format!("{ENTER}gone{LEAVE}"));
 }
 
 #[test]
@@ -160,13 +176,50 @@ fn a_panic_gives_the_terminal_back_before_its_message() {
 }
 
 #[test]
+fn a_panic_on_any_thread_deletes_the_pictures_and_ends_the_program() {
+    let (mut master, device) = pseudo_terminal();
+    let end = || std::process::Stdio::from(device.try_clone().unwrap());
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "--nocapture",
+            "terminal::tests::panics_where_it_is_asked_to",
+        ])
+        .env(PANICS, "on another thread")
+        .stdout(end())
+        .stderr(end())
+        .spawn()
+        .unwrap();
+    let mut all = String::new();
+    while !all.contains("the end was asked for") {
+        all += &sent(&mut master, 1);
+    }
+    drop(child.wait());
+    let left = format!("pictures deleted{LEAVE}");
+    assert!(
+        all.find(&left).unwrap() < all.find("boom").unwrap(),
+        "{all:?}"
+    );
+}
+
+#[test]
 fn panics_where_it_is_asked_to() {
     #[expect(clippy::disallowed_methods, reason = "a message to this test alone")]
-    if std::env::var_os(PANICS).is_some() {
+    if let Some(thread) = std::env::var_os(PANICS) {
         let tty = Arc::new(Tty::new(rustix::io::dup(std::io::stdout()).unwrap().into()).unwrap());
-        restore::on_panic(&tty, "another thread");
+        restore::on_panic(&tty, "worker");
         tty.enter_raw().unwrap();
         tty.enter_screen().unwrap();
+        if thread == "on another thread" {
+            let (closing, input) = unbounded();
+            tty.set_closing(closing);
+            tty.set_farewell(b"pictures deleted".to_vec());
+            let other = std::thread::Builder::new().name("encoder".to_owned());
+            let panicked = other.spawn(|| panic!("boom")).unwrap().join();
+            assert!(panicked.is_err());
+            assert_eq!(input.recv(), Ok(Input::Failed));
+            panic!("the end was asked for");
+        }
         panic!("boom");
     }
 }

@@ -44,16 +44,13 @@ fn line(prediction: &Prediction, marker: &str, width: usize) -> Line<'static> {
     let label_width = width.saturating_sub(2 + 2 + BAR + 1 + 6 + 1);
     let label = head(&prediction.label, label_width);
     let gap = label_width.saturating_sub(label.width());
-    let line = Line::from(vec![
-        Span::from(format!(
-            "{marker}{} {label}{} ",
-            prediction.rank,
-            " ".repeat(gap)
-        )),
+    let name = Span::from(format!("{marker}{} {label}", prediction.rank));
+    Line::from(vec![
+        if marker == "▶ " { name.bold() } else { name },
+        Span::from(format!("{} ", " ".repeat(gap))),
         Span::from(bar(prediction.probability, BAR)).cyan(),
         Span::from(format!(" {share:>6}")),
-    ]);
-    if marker == "▶ " { line.bold() } else { line }
+    ])
 }
 
 /// A bar in eighths of a cell.

@@ -82,7 +82,8 @@ fn summary(state: &State) -> String {
         let taken: Vec<String> = stages
             .iter()
             .filter(|(_, time)| *time > Duration::ZERO)
-            .map(|(name, time)| format!("{name} {:.1} ms", time.as_secs_f64() * 1000.0))
+            // Of one width, so that other times do not move what follows.
+            .map(|(name, time)| format!("{name} {:>5.1} ms", time.as_secs_f64() * 1000.0))
             .collect();
         if !taken.is_empty() {
             parts.push(taken.join(", "));

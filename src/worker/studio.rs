@@ -19,13 +19,14 @@ use crate::dataset::{ImageEntry, ImageId};
 use crate::explain::methods::{Unwatched, Watch};
 use crate::explain::options::Options;
 use crate::explain::{ExplainError, Explanation, Prediction, explain, predictions, softmax};
-use crate::geometry::{PixelSize, resample_bilinear};
-use crate::job::{About, ImageRef, Outcome, Request, Target, Times, map_of};
+use crate::geometry::{PixelSize, Window, resample_bilinear};
+use crate::job::{About, Form, ImageRef, Outcome, Request, Target, Times, map_of};
 use crate::model::passes::Passes;
 use crate::model::{ClassIndex, Input, LayerSummary, Model};
 use crate::picture::decode::decode;
 use crate::picture::files::{output_path, save_png, stem};
-use crate::picture::overlay::{Parts, compose};
+use crate::picture::layers::{Ground, Heat, Layers, Photo, ground, heat, photo, whole};
+use crate::picture::overlay::{Crop, Parts, compose};
 use name::name_part;
 
 /// How many predictions are shown.
@@ -82,6 +83,9 @@ pub struct Studio {
     kept: Cache<ImageId, Kept>,
 }
 
+/// What a photo was made for: what lies below the heatmap, the largest size, and the part.
+type MadeFor = (Ground, PixelSize, Option<Window>);
+
 /// What is kept of one image.
 #[derive(Debug)]
 struct Kept {
@@ -89,6 +93,8 @@ struct Kept {
     predictions: Arc<[Prediction]>,
     probabilities: Arc<[f32]>,
     explanations: HashMap<(ClassIndex, Options), Explanation>,
+    /// The photo below its heatmaps.
+    photo: Option<(MadeFor, Photo)>,
     /// Times that no picture has reported yet.
     fresh: Times,
 }
@@ -147,6 +153,7 @@ impl Studio {
                 predictions: predictions.into(),
                 probabilities: softmax(&examined.logits).into(),
                 explanations: HashMap::new(),
+                photo: None,
                 examined,
             };
             let bytes = kept.bytes();
@@ -162,7 +169,7 @@ impl Studio {
         &mut self,
         request: &Request,
         watch: &mut dyn Watch,
-    ) -> Result<Option<(&Kept, Shown)>, String> {
+    ) -> Result<Option<(&mut Kept, Shown)>, String> {
         let kept = self.kept(&request.image)?;
         let target = kept.class(request.target)?;
         let beside = request
@@ -223,7 +230,43 @@ impl Kept {
         self.examined.image.as_raw().len()
             + self.examined.input.seen.as_raw().len() * 5
             + self.examined.passes.bytes()
+            + self
+                .photo
+                .as_ref()
+                .map_or(0, |(_, photo)| photo.picture.as_raw().len())
             + grids.map(|one| 8 * one.raw.values.len()).sum::<usize>()
+    }
+
+    /// The picture of an explanation in the form that is asked for.
+    fn drawn(
+        &mut self,
+        request: &Request,
+        explanation: &Explanation,
+        beside: Option<&Explanation>,
+    ) -> Result<(Arc<RgbImage>, Option<Layers>), String> {
+        let (style, bounds) = (request.style, request.picture_size);
+        let whole_image = self.examined.parts(explanation, beside);
+        let crop = request.part.map(|part| Crop::new(&whole_image, part));
+        let parts = crop
+            .as_ref()
+            .map_or(whole_image, |crop| crop.parts(&whole_image));
+        let below = ground(&parts, style);
+        let (photo, heat) = match (request.form, below) {
+            (Form::Pixels, _) => return Ok((Arc::new(compose(&parts, style, bounds)?), None)),
+            (Form::Photo, _) | (Form::Layers { .. }, None) => (whole(&parts, style, bounds)?, None),
+            (Form::Layers { cell_px }, Some(ground)) => {
+                let made_for = (ground, bounds, request.part);
+                let known = self.photo.as_ref().filter(|(key, _)| *key == made_for);
+                let photo = match known {
+                    Some((_, photo)) => photo.clone(),
+                    None => photo(&parts, ground, bounds)?,
+                };
+                let heat = heat(&parts, style, photo.size(), cell_px).map(Arc::new);
+                self.photo = Some((made_for, photo.clone()));
+                (photo, heat)
+            }
+        };
+        Ok((Arc::clone(&photo.picture), Some(Layers { photo, heat })))
     }
 
     fn class(&self, target: Target) -> Result<ClassIndex, String> {
@@ -294,9 +337,8 @@ impl Explain for Studio {
             beside,
             mut times,
         } = shown;
-        let picture = timed(&mut times.compose, || {
-            let parts = kept.examined.parts(&explanation, beside.as_ref());
-            compose(&parts, request.style, request.picture_size)
+        let (picture, layers) = timed(&mut times.compose, || {
+            kept.drawn(request, &explanation, beside.as_ref())
         })?;
         Ok(Some(Outcome {
             image: request.image.id,
@@ -306,9 +348,39 @@ impl Explain for Studio {
             explanation,
             beside,
             style: request.style,
-            picture: Arc::new(picture),
+            picture,
+            layers,
             times,
         }))
+    }
+
+    fn ahead(&mut self, request: &Request, rank: usize) -> Result<Option<Arc<Heat>>, String> {
+        let options = &request.options;
+        let is_slow = options.method.method().is_slow() || options.aug_smooth;
+        let Form::Layers { cell_px } = request.form else {
+            return Ok(None);
+        };
+        // An image that has been let go is not run again for this.
+        let (model, Some(kept)) = (&self.model, self.kept.get(request.image.id)) else {
+            return Ok(None);
+        };
+        if is_slow || rank > kept.predictions.len() {
+            return Ok(None);
+        }
+        let class = kept.class(Target::Rank(rank))?;
+        let Some(explanation) = kept.explain(model, class, options, &mut Unwatched)? else {
+            return Ok(None);
+        };
+        let whole_image = kept.examined.parts(&explanation, None);
+        let crop = request.part.map(|part| Crop::new(&whole_image, part));
+        let parts = crop
+            .as_ref()
+            .map_or(whole_image, |crop| crop.parts(&whole_image));
+        if request.beside.is_some() || ground(&parts, request.style).is_none() {
+            return Ok(None);
+        }
+        let photo = parts.geometry.image.fitted_into(request.picture_size);
+        Ok(heat(&parts, request.style, photo, cell_px).map(Arc::new))
     }
 
     fn save(&mut self, request: &Request, folder: &Path) -> Result<PathBuf, String> {

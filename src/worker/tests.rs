@@ -61,6 +61,11 @@ impl Explain for Scripted {
         Err("no picture in this test".to_owned())
     }
 
+    fn ahead(&mut self, _: &Request, rank: usize) -> Result<Option<Arc<Heat>>, String> {
+        self.asked.send(format!("rank {rank}")).unwrap();
+        Ok(None)
+    }
+
     fn save(&mut self, request: &Request, folder: &Path) -> Result<PathBuf, String> {
         self.asked
             .send(format!("save {}", request.image.id.0))
@@ -115,6 +120,8 @@ fn request(id: usize, prepare: &[usize]) -> Request {
         beside: None,
         style: Style::default(),
         picture_size: PixelSize::new(8, 8),
+        part: None,
+        form: Form::Pixels,
         prepare: prepare.iter().copied().map(image).collect(),
     }
 }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
+use crate::kitty::{Profile, SILENT, Terminal};
+
 /// How long anything may take. A debug build on a busy machine loads a model in seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -18,6 +20,8 @@ pub(crate) enum Kind {
     Plain,
     /// Sixel, cells of 9x18 pixels.
     Sixel,
+    /// It keeps pictures, and shows them as this one does.
+    Kitty(Profile),
     /// It never answers.
     Silent,
 }
@@ -31,6 +35,7 @@ pub(crate) struct Console {
 
 struct Seen {
     screen: vt100::Parser,
+    pictures: Terminal,
     bytes: Vec<u8>,
     closed: bool,
 }
@@ -40,6 +45,7 @@ impl Kind {
         match self {
             Self::Plain => b"\x1b[?62;22c",
             Self::Sixel => b"\x1b[6;18;9t\x1b[?62;4;22c",
+            Self::Kitty(_) => b"\x1b[6;18;9t\x1b[?62;22c",
             Self::Silent => b"",
         }
     }
@@ -48,11 +54,22 @@ impl Kind {
 impl Console {
     /// Runs the program with these arguments in a terminal of 100x30 cells.
     pub(crate) fn open(kind: Kind, arguments: &[&str], folder: &Path) -> Self {
+        Self::open_on(kind, (100, 30), Duration::ZERO, arguments, folder)
+    }
+
+    /// The same in a terminal of so many columns and rows, which waits after each kilobyte.
+    pub(crate) fn open_on(
+        kind: Kind,
+        (columns, rows): (u16, u16),
+        wait: Duration,
+        arguments: &[&str],
+        folder: &Path,
+    ) -> Self {
         let size = PtySize {
-            rows: 30,
-            cols: 100,
-            pixel_width: 900,
-            pixel_height: 540,
+            rows,
+            cols: columns,
+            pixel_width: columns * 9,
+            pixel_height: rows * 18,
         };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_gradcam"));
@@ -66,7 +83,11 @@ impl Console {
         drop(pair.slave);
         let keys = Arc::new(Mutex::new(pair.master.take_writer().unwrap()));
         let seen = Seen {
-            screen: screen_of(100, 30),
+            screen: screen_of(columns, rows),
+            pictures: Terminal::new(match kind {
+                Kind::Kitty(profile) => profile,
+                _ => SILENT,
+            }),
             bytes: Vec::new(),
             closed: false,
         };
@@ -75,18 +96,24 @@ impl Console {
         let mut reader = pair.master.try_clone_reader().unwrap();
         std::thread::Builder::new()
             .spawn(move || {
-                let mut bytes = vec![0; 65_536];
+                let mut bytes = vec![0; if wait.is_zero() { 65_536 } else { 1024 }];
                 let mut answered = false;
                 // The end of the program reads as an error on Linux.
                 while let Ok(count @ 1..) = reader.read(&mut bytes) {
                     let mut seen = theirs.0.lock().unwrap();
                     seen.bytes.extend_from_slice(&bytes[..count]);
                     seen.screen.process(&bytes[..count]);
+                    seen.pictures.feed(&bytes[..count]);
+                    let said = std::mem::take(&mut seen.pictures.answers);
+                    // A program that has ended hears nothing.
+                    let _ended = answering.lock().unwrap().write_all(&said);
                     if !answered && contains(&seen.bytes, b"\x1b[c") {
                         answered = true;
                         answering.lock().unwrap().write_all(kind.answers()).unwrap();
                     }
                     theirs.1.notify_all();
+                    drop(seen);
+                    std::thread::sleep(wait);
                 }
                 theirs.0.lock().unwrap().closed = true;
                 theirs.1.notify_all();
@@ -141,6 +168,32 @@ impl Console {
         self.wait_on(what, |seen| wanted(&seen.bytes).then(|| seen.bytes.clone()))
     }
 
+    /// Waits until what is known of pictures is as wanted.
+    pub(crate) fn wait_pictures(&self, what: &str, wanted: impl Fn(&Terminal) -> bool) {
+        self.wait_on(what, |seen| wanted(&seen.pictures).then_some(()));
+    }
+
+    /// What is known of pictures.
+    pub(crate) fn pictures<T>(&self, look: impl Fn(&Terminal) -> T) -> T {
+        look(&self.seen.0.lock().unwrap().pictures)
+    }
+
+    /// Waits until nothing has come for so long. Returns all bytes since the start.
+    pub(crate) fn wait_quiet(&self, patience: Duration) -> Vec<u8> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut seen = self.seen.0.lock().unwrap();
+        let (mut count, mut since) = (seen.bytes.len(), Instant::now());
+        while since.elapsed() < patience {
+            assert!(Instant::now() < deadline, "it never becomes quiet");
+            let left = patience.saturating_sub(since.elapsed());
+            seen = self.seen.1.wait_timeout(seen, left).unwrap().0;
+            if seen.bytes.len() != count {
+                (count, since) = (seen.bytes.len(), Instant::now());
+            }
+        }
+        seen.bytes.clone()
+    }
+
     fn wait_on<T>(&self, what: &str, wanted: impl Fn(&Seen) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         let mut seen = self.seen.0.lock().unwrap();
@@ -168,7 +221,13 @@ impl Console {
     }
 
     /// Waits for the end of the program; the terminal must be as it was before.
-    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
+    pub(crate) fn ended(self) -> (ExitStatus, String) {
+        let (status, bytes, _) = self.ended_with();
+        (status, bytes)
+    }
+
+    /// The same, with the numbers of the pictures that were left behind.
+    pub(crate) fn ended_with(mut self) -> (ExitStatus, String, Vec<u32>) {
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -187,7 +246,12 @@ impl Console {
         assert!(!screen.hide_cursor(), "the cursor is still hidden");
         assert!(!screen.bracketed_paste(), "bracketed paste is still on");
         assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
-        (status, String::from_utf8_lossy(&bytes).into_owned())
+        let left_behind = seen.pictures.left_behind.clone();
+        (
+            status,
+            String::from_utf8_lossy(&bytes).into_owned(),
+            left_behind,
+        )
     }
 
     /// Whether keys come one by one; the shell's terminal has them by lines.

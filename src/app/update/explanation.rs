@@ -2,6 +2,7 @@
 
 use super::{Effect, wish};
 use crate::app::state::State;
+use crate::app::zoom::Zoom;
 use crate::explain::Explanation;
 use crate::explain::methods::{MethodId, Reads};
 use crate::job::{Job, Outcome, Target};
@@ -52,6 +53,7 @@ pub(super) fn true_class(state: &mut State) {
 /// compared.
 pub(super) fn start_over(state: &mut State) {
     state.target = Target::Rank(1);
+    state.zoom = Zoom::default();
     state.before = None;
     state.options.versus = None;
     state.beside = state.beside.map(|_| Target::Rank(2));
