@@ -143,7 +143,7 @@ impl Pictures {
         };
         let capabilities = session.capabilities();
         let route = match capabilities.protocol {
-            Protocol::HalfBlocks => return Ok((Self::Cells, encoded)),
+            Protocol::HalfBlocks | Protocol::Text => return Ok((Self::Cells, encoded)),
             Protocol::Sixel | Protocol::Iterm2 => {
                 let frames = Frames::start(session, capabilities.protocol)?;
                 encoded.frames = frames.done().clone();

@@ -1,11 +1,13 @@
 //! The command line: arguments and environment → plain settings. Nothing else reads either.
 
+pub mod doctor;
 pub mod evaluate;
 pub mod explain;
 pub mod layers;
 pub mod methods;
 pub mod models;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -22,6 +24,7 @@ use crate::model::recipe::{Interpolation, RecipeOverrides, Resize};
 use crate::model::{LoadOptions, ModelSource};
 use crate::picture::colormap::Colormap;
 use crate::picture::{Marks, Style, View};
+use crate::text::{is_harmless, visible_lines};
 
 /// See what an image classifier looks at: top-5 predictions and the Grad-CAM overlay, in the terminal.
 #[derive(Debug, Parser)]
@@ -39,6 +42,8 @@ enum Subcommands {
     Explain(ExplainArguments),
     /// Measure how faithful maps are, over images with ground truth: tables, JSON and CSV
     Evaluate(evaluate::EvaluateArguments),
+    /// Say what is found of the terminal, tmux, libtorch, CUDA and caches, and how pictures are drawn
+    Doctor(DoctorArguments),
     /// List the layers of a model: name, operation, output shape, which is the default, and why not
     Layers(LayersArguments),
     /// List the ways to explain: name on the command line, what each does, and its paper
@@ -71,7 +76,7 @@ struct OpenArguments {
         default_value_t = 1024
     )]
     cache_mb: usize,
-    /// How pictures are put on the terminal: auto, layered, sixel, iterm or blocks
+    /// How pictures are put on the terminal: auto, layered, iterm, sixel, blocks, or none (in words)
     #[arg(long, value_name = "HOW", default_value = "auto")]
     graphics: Choice,
     /// Folder that `s` saves pictures into
@@ -138,6 +143,16 @@ struct ModelsArguments {
     /// Print one JSON object a line for each model, and nothing else
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Args)]
+struct DoctorArguments {
+    /// Print one JSON object, and nothing else
+    #[arg(long)]
+    json: bool,
+    /// As for the interface: auto, layered, iterm, sixel, blocks or none
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    graphics: Choice,
 }
 
 #[derive(Debug, Args)]
@@ -281,6 +296,7 @@ struct Three([f32; 3]);
 /// What the program is to do, checked and complete.
 #[derive(Debug)]
 pub enum Settings {
+    Doctor(doctor::DoctorSettings),
     Open(OpenSettings),
     Explain(ExplainSettings),
     Evaluate(evaluate::EvaluateSettings),
@@ -374,11 +390,26 @@ pub enum Beside {
 #[must_use]
 pub fn parse() -> Settings {
     let (environment, hub) = environment();
-    let mut settings = Arguments::parse().settings(&environment, &hub);
-    if let Settings::Evaluate(evaluate) = &mut settings {
-        evaluate.state = state_folder();
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| leave(&error));
+    let mut settings = arguments.settings(&environment, &hub);
+    match &mut settings {
+        Settings::Evaluate(evaluate) => evaluate.state = state_folder(),
+        Settings::Doctor(doctor) => doctor.surroundings = surroundings(),
+        _ => {}
     }
     settings
+}
+
+/// Prints help or a usage error, and ends the program. An argument is often the name of a file, which
+/// the error repeats.
+fn leave(error: &clap::Error) -> ! {
+    let is_shown = |argument: OsString| is_harmless(&argument.to_string_lossy());
+    if std::env::args_os().all(is_shown) {
+        error.exit()
+    }
+    let text = error.to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    clap::Error::raw(error.kind(), visible_lines(text)).exit()
 }
 
 /// The only place where the environment is read.
@@ -391,6 +422,11 @@ fn environment() -> (Environment, Hub) {
 #[expect(clippy::disallowed_methods, reason = "only cli reads the environment")]
 fn state_folder() -> Option<PathBuf> {
     evaluate::state_folder(|name| std::env::var(name).ok())
+}
+
+#[expect(clippy::disallowed_methods, reason = "only cli reads the environment")]
+fn surroundings() -> doctor::Surroundings {
+    doctor::Surroundings::from_lookup(|name| std::env::var(name).ok())
 }
 
 impl Arguments {
@@ -423,6 +459,13 @@ impl Arguments {
                     environment,
                 })
             }
+            Some(Subcommands::Doctor(doctor)) => Settings::Doctor(doctor::DoctorSettings {
+                json: doctor.json,
+                graphics: doctor.graphics,
+                environment,
+                hub: hub.clone(),
+                surroundings: doctor::Surroundings::default(),
+            }),
             Some(Subcommands::Models(models)) => Settings::Models(ModelsSettings {
                 pattern: models.pattern,
                 json: models.json,

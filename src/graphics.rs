@@ -1,13 +1,16 @@
 //! Graphics: how a picture is put on a terminal. The only module that makes escape sequences.
 //!
-//! [`probe`] finds out what the terminal can do, without doing I/O itself. A protocol turns a
-//! picture and the cells it may cover into bytes ([`Encoded`]); half blocks are ordinary cells,
-//! which the interface draws itself.
+//! [`probe`] asks the terminal what it can do, [`identity`] recognises it, and [`decide`] chooses a
+//! protocol, all without doing I/O. A protocol turns a picture and the cells it may cover into bytes
+//! ([`Encoded`]); blocks are ordinary cells, which the interface draws itself.
 
+pub mod blocks;
 pub mod cells;
-pub mod halfblocks;
+pub mod decide;
+pub mod identity;
 pub mod iterm2;
 pub mod kitty;
+pub mod palette;
 pub mod placeholder;
 pub mod png;
 pub mod probe;
@@ -23,9 +26,11 @@ use std::time::Duration;
 use image::RgbImage;
 
 use crate::geometry::{CellSize, PixelSize};
+use blocks::Glyphs;
+use identity::Identity;
 
 /// The way pictures take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
     /// kitty's protocol: the photo once, heatmaps as transparent layers above it.
     Layered,
@@ -35,8 +40,11 @@ pub enum Protocol {
         /// Otherwise each picture is whole.
         layers: bool,
     },
-    /// Two pixels a cell, as colored text.
+    /// A few pixels a cell, as colored text.
+    #[default]
     HalfBlocks,
+    /// No picture: the heatmap as digits, and where it is in words.
+    Text,
     /// DEC's bitmap graphics.
     Sixel,
     /// iTerm2's inline images.
@@ -53,7 +61,7 @@ pub enum Choice {
 }
 
 /// What the terminal can do, and how that is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
     pub protocol: Protocol,
     /// Pixels of one cell.
@@ -64,8 +72,12 @@ pub struct Capabilities {
     pub kitty: bool,
     /// Whether tmux stands between.
     pub tmux: bool,
-    /// Name and version, as the terminal gives them; empty where it does not.
-    pub brand: String,
+    /// The terminal that draws: the one outside where tmux stands between and passes questions on.
+    pub terminal: Identity,
+    /// Colors of a Sixel picture, 2 to 256.
+    pub registers: u32,
+    /// What the terminal draws pictures of text with.
+    pub glyphs: Glyphs,
     /// Until the first answer; `None` where none came.
     pub round_trip: Option<Duration>,
     /// Why this protocol, in words.
@@ -79,8 +91,11 @@ pub struct Environment {
     pub colorterm: String,
     pub term_program: String,
     pub lc_terminal: String,
+    /// Whether a tmux server on this machine says that it is around us.
     pub tmux: bool,
     pub ssh: bool,
+    /// `NO_COLOR`: text has none.
+    pub no_color: bool,
 }
 
 /// A rectangle of cells that a picture covers.
@@ -126,19 +141,37 @@ impl FromStr for Choice {
             "sixel" => Ok(Self::Use(Protocol::Sixel)),
             "iterm" => Ok(Self::Use(Protocol::Iterm2)),
             "blocks" => Ok(Self::Use(Protocol::HalfBlocks)),
-            _ => Err("expected auto, layered, placeholder, sixel, iterm or blocks".to_owned()),
+            "none" => Ok(Self::Use(Protocol::Text)),
+            _ => {
+                Err("expected auto, layered, placeholder, sixel, iterm, blocks or none".to_owned())
+            }
         }
     }
 }
 
 impl Protocol {
+    /// As `--graphics` has it.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Layered => "layered",
+            Self::Placeholder { layers: true } => "placeholder",
+            Self::Placeholder { layers: false } => "placeholder-whole",
+            Self::HalfBlocks => "blocks",
+            Self::Text => "none",
+            Self::Sixel => "sixel",
+            Self::Iterm2 => "iterm",
+        }
+    }
+
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Layered => "kitty's layers",
             Self::Placeholder { layers: true } => "kitty's layers through tmux",
             Self::Placeholder { layers: false } => "kitty's pictures through tmux",
-            Self::HalfBlocks => "half blocks",
+            Self::HalfBlocks => "blocks",
+            Self::Text => "words",
             Self::Sixel => "Sixel",
             Self::Iterm2 => "iTerm2",
         }
@@ -155,6 +188,7 @@ impl Environment {
             term_program: text("TERM_PROGRAM"),
             lc_terminal: text("LC_TERMINAL"),
             tmux: lookup("TMUX").is_some_and(|value| !value.is_empty()),
+            no_color: lookup("NO_COLOR").is_some_and(|value| !value.is_empty()),
             ssh: lookup("SSH_CONNECTION").is_some_and(|value| !value.is_empty()),
         }
     }
@@ -173,7 +207,10 @@ pub fn encode(
     capture: &viuer::Capture,
 ) -> Result<Option<Encoded>, String> {
     let body = match protocol {
-        Protocol::HalfBlocks | Protocol::Layered | Protocol::Placeholder { .. } => return Ok(None),
+        Protocol::HalfBlocks
+        | Protocol::Text
+        | Protocol::Layered
+        | Protocol::Placeholder { .. } => return Ok(None),
         Protocol::Sixel => capture.sixel(picture)?,
         Protocol::Iterm2 if tmux => tmux::passed_through(&iterm2::encode(picture, slot.size)?),
         Protocol::Iterm2 => iterm2::encode(picture, slot.size)?,

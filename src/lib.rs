@@ -11,7 +11,7 @@
 //!
 //! | module | owns | may import |
 //! |---|---|---|
-//! | `text` | text from outside made visible, counted nouns | |
+//! | `text` | text from outside made harmless and measured, JSON, counted nouns | |
 //! | `geometry` | sizes with units, grid → input → image → picture, resampling | |
 //! | `heatmap` | a grid of numbers and its state: ok, empty, not a number | |
 //! | `keymap` | the table of keys: lookup, help, footer and the README's table come from it | |
@@ -22,10 +22,10 @@
 //! | `explain` | a pass and a class → a heatmap; predictions; how faithful heatmaps are | dataset geometry heatmap model |
 //! | `job` | the contract between interface and worker: requests and replies, plain data | dataset explain geometry model picture |
 //! | `worker` | the thread that owns torch; what it keeps of the images it has seen | dataset explain geometry job model picture |
-//! | `terminal` | raw mode and giving it back, probing, keys told from replies, the one writer | geometry graphics |
+//! | `terminal` | raw mode and giving it back, asking what it can do, keys told from replies, the one writer | geometry graphics text |
 //! | `view` | state → cells, one file a pane | app dataset explain geometry graphics heatmap job keymap picture text |
 //! | `app` | state, the pure reducer `update`, layout, and the loop that performs effects | cli dataset explain geometry graphics job keymap model picture terminal text view worker |
-//! | `cli` | arguments and environment → settings; `gradcam explain` | dataset explain geometry graphics heatmap model picture terminal text worker |
+//! | `cli` | arguments and environment → settings; the commands without the interface | dataset explain geometry graphics heatmap model picture terminal text worker |
 //!
 //! `view` reads [`app::state`] and [`app::layout`] alone; the loop in `app` reads [`cli`]'s settings
 //! alone.

@@ -4,12 +4,13 @@
     reason = "the one place where errors are printed"
 )]
 
+use std::io::StdoutLock;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use gradcam::app;
 use gradcam::cli::{self, Settings};
-use gradcam::text::with_causes;
+use gradcam::text::{Harmless, visible_lines, with_causes};
 
 fn main() -> ExitCode {
     match run(cli::parse()) {
@@ -17,7 +18,7 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("gradcam: {}", with_causes(&*error));
+            eprintln!("gradcam: {}", visible_lines(&with_causes(&*error)));
             ExitCode::FAILURE
         }
     }
@@ -27,20 +28,18 @@ fn main() -> ExitCode {
 fn run(settings: Settings) -> Result<bool> {
     match cli::models::with_model_here(settings)? {
         Settings::Open(settings) => app::run(settings).map(|()| true),
-        Settings::Explain(settings) => cli::explain::run(&settings, &mut std::io::stdout().lock()),
-        Settings::Methods(settings) => {
-            cli::methods::run(settings, &mut std::io::stdout().lock()).map(|()| true)
-        }
-        Settings::Evaluate(settings) => {
-            cli::evaluate::run(&settings, &mut std::io::stdout().lock())
-        }
-        Settings::Models(settings) => {
-            cli::models::run(&settings, &mut std::io::stdout().lock()).map(|()| true)
-        }
-        Settings::Layers(settings) => {
-            cli::layers::run(&settings, &mut std::io::stdout().lock()).map(|()| true)
-        }
+        Settings::Doctor(settings) => cli::doctor::run(&settings, &mut out()),
+        Settings::Explain(settings) => cli::explain::run(&settings, &mut out()),
+        Settings::Methods(settings) => cli::methods::run(settings, &mut out()).map(|()| true),
+        Settings::Evaluate(settings) => cli::evaluate::run(&settings, &mut out()),
+        Settings::Models(settings) => cli::models::run(&settings, &mut out()).map(|()| true),
+        Settings::Layers(settings) => cli::layers::run(&settings, &mut out()).map(|()| true),
     }
+}
+
+/// Standard output, in which nothing commands the terminal.
+fn out() -> Harmless<StdoutLock<'static>> {
+    Harmless::new(std::io::stdout().lock())
 }
 
 /// The reader of the output has had enough, as `head` does.

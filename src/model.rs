@@ -8,6 +8,7 @@ pub mod dispatch;
 pub mod fused;
 pub mod graph;
 pub mod labels;
+pub mod library;
 pub mod mapped;
 mod open;
 pub mod passes;

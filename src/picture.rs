@@ -8,6 +8,7 @@ mod marks;
 pub mod overlay;
 mod panels;
 pub mod scale;
+pub mod words;
 
 use colormap::Colormap;
 

@@ -4,26 +4,28 @@
 //! terminal what it can do, and only then starts the thread that reads keys. Whatever ends the
 //! program (quitting, an error, a panic, a signal) gives the terminal back as it was.
 
+mod ask;
 mod input;
 mod replies;
 mod restore;
 mod screen;
+mod tmux;
 mod writer;
 
 use std::fs::{File, OpenOptions};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Stdout};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use crossbeam_channel::{Receiver, unbounded};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::FileType;
 use rustix::termios::{OptionalActions, tcgetattr, tcgetwinsize, tcsetattr};
 
 use crate::geometry::{CellSize, PixelSize};
+use crate::graphics::decide::{MOST_COLORS, decide};
 use crate::graphics::kitty::Answer;
-use crate::graphics::probe::{Parser, QUESTIONS, WindowSize, decide};
+use crate::graphics::probe::{Probed, WindowSize};
 use crate::graphics::viuer::{Capture, prime};
 use crate::graphics::{Capabilities, Choice, Environment, Protocol};
 
@@ -31,10 +33,6 @@ pub use input::Input;
 use restore::Tty;
 pub use screen::Screen;
 pub use writer::{Drawing, Report, Writer};
-
-/// How long the terminal may take to answer; longer where the line is.
-const PATIENCE: Duration = Duration::from_secs(2);
-const PATIENCE_SSH: Duration = Duration::from_secs(5);
 
 /// The terminal in the interface's hands. Dropping it gives the terminal back.
 #[derive(Debug)]
@@ -86,11 +84,21 @@ impl Session {
         choice: Choice,
         log: &File,
     ) -> Result<Self> {
-        let (capabilities, typed) = ask_raw(&tty, environment, choice)?;
+        let input = std::io::stdin();
+        let (mut probed, mut typed) = ask::ask(&tty, &input, environment)?;
+        let decide = |probed: &Probed| decide(probed, environment, tty.window(), choice);
+        let mut capabilities = decide(&probed);
+        if capabilities.protocol == Protocol::Sixel && capabilities.registers < MOST_COLORS {
+            typed.extend(ask::for_more_colors(&tty, &input, &mut probed)?);
+            capabilities = decide(&probed);
+        }
+        log::info!("terminal: {probed:?}, {capabilities:?}");
         if capabilities.protocol == Protocol::Sixel {
             prime(&capabilities)?;
         }
-        let capture = Arc::new(Capture::start().context("cannot keep pictures in memory")?);
+        let capture = Arc::new(
+            Capture::start(capabilities.registers).context("cannot keep pictures in memory")?,
+        );
         rustix::stdio::dup2_stderr(log)?;
         tty.enter_screen()?;
         let writer = Writer::start(Arc::clone(&tty))?;
@@ -161,68 +169,52 @@ impl Drop for Session {
     }
 }
 
-/// Asks a terminal that is used for plain output. It is left as it was.
-///
-/// # Errors
-/// When standard output is no terminal.
-pub fn ask(environment: &Environment, choice: Choice) -> Result<Capabilities> {
-    let tty = Tty::new(rustix::io::dup(std::io::stdout())?.into())?;
-    tty.enter_raw()?;
-    let answered = ask_raw(&tty, environment, choice);
-    tty.restore();
-    answered.map(|(capabilities, _)| capabilities)
+/// A terminal, asked what it can do.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub probed: Probed,
+    pub window: WindowSize,
+    pub capabilities: Capabilities,
 }
 
-/// Asks, and returns what was typed meanwhile. The terminal is in raw mode.
-fn ask_raw(
-    tty: &Tty,
-    environment: &Environment,
-    choice: Choice,
-) -> Result<(Capabilities, Vec<u8>)> {
-    let start = Instant::now();
-    let deadline = start
-        + if environment.ssh {
-            PATIENCE_SSH
-        } else {
-            PATIENCE
-        };
-    tty.write(QUESTIONS)?;
-    let mut parser = Parser::default();
-    let mut first_answer = None;
-    let stdin = std::io::stdin();
-    while let Some(left) = deadline.checked_duration_since(Instant::now()) {
-        let patience = Timespec {
-            tv_sec: left.as_secs().cast_signed(),
-            tv_nsec: left.subsec_nanos().into(),
-        };
-        let mut waiting = [PollFd::new(&stdin, PollFlags::IN)];
-        match poll(&mut waiting, Some(&patience)) {
-            Ok(0) => break,
-            Err(rustix::io::Errno::INTR) => continue,
-            result => result?,
-        };
-        let mut bytes = [0; 512];
-        // Past the library's buffer: what it kept would be lost to the thread that reads keys.
-        let count = rustix::io::read(&stdin, &mut bytes)?;
-        if count == 0 {
-            bail!("the terminal has gone away");
-        }
-        first_answer.get_or_insert_with(|| start.elapsed());
-        if parser.feed(bytes.get(..count).unwrap_or_default()) {
-            break;
-        }
-    }
-    parser.finish();
-    let round_trip = parser.answers.attributes.as_ref().and(first_answer);
-    let capabilities = decide(
-        &parser.answers,
-        environment,
-        tty.window(),
-        choice,
-        round_trip,
-    );
-    log::info!("terminal: {capabilities:?}");
-    Ok((capabilities, parser.typed))
+/// Asks a terminal that is used for plain output. It is left as it was.
+///
+/// Where the output goes into a file, the terminal that the user sits at is asked. Where it goes into
+/// a pipe, none is: a pager at its end would set the terminal up at the same time.
+///
+/// # Errors
+/// When there is no terminal, or it does not let itself be set up.
+pub fn ask(environment: &Environment, choice: Choice) -> Result<Asked> {
+    let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
+    let device: File = if stdout.is_terminal() {
+        rustix::io::dup(&stdout)?.into()
+    } else if is_file(&stdout) && stdin.is_terminal() {
+        let device = OpenOptions::new().read(true).write(true).open("/dev/tty");
+        device.context("there is no terminal")?
+    } else {
+        bail!("the output does not go to a terminal");
+    };
+    let tty = Tty::new(device.try_clone()?)?;
+    tty.enter_raw()?;
+    let answered = if stdin.is_terminal() {
+        ask::ask(&tty, &stdin, environment)
+    } else {
+        ask::ask(&tty, &device, environment)
+    };
+    tty.restore();
+    let (probed, _) = answered?;
+    let window = tty.window();
+    let capabilities = decide(&probed, environment, window, choice);
+    Ok(Asked {
+        probed,
+        window,
+        capabilities,
+    })
+}
+
+fn is_file(output: &Stdout) -> bool {
+    let about = rustix::fs::fstat(output);
+    about.is_ok_and(|about| FileType::from_raw_mode(about.st_mode).is_file())
 }
 
 #[cfg(test)]

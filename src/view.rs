@@ -7,8 +7,10 @@ mod picker;
 mod picture;
 mod predictions;
 mod status;
+mod words;
 
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::{Modifier, Style, Stylize};
 use ratatui::text::{Line, Span};
@@ -18,10 +20,27 @@ use unicode_width::UnicodeWidthStr;
 use crate::app::layout::SMALLEST;
 use crate::app::state::{Mode, ModelState, State};
 use crate::graphics::Slot;
+use crate::text::{head, is_harmless, tail};
 
 /// Draws everything. Returns the cells that a picture is to cover, where one is shown by a
 /// graphics protocol.
 pub fn view(state: &State, frame: &mut Frame<'_>) -> Option<Slot> {
+    let slot = panes(state, frame);
+    make_harmless(frame.buffer_mut());
+    slot
+}
+
+/// Nothing that a terminal could obey is left in a cell. Texts are made visible where they come in;
+/// this holds what was forgotten there, and what is typed.
+fn make_harmless(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        if !is_harmless(cell.symbol()) {
+            cell.set_char(char::REPLACEMENT_CHARACTER);
+        }
+    }
+}
+
+fn panes(state: &State, frame: &mut Frame<'_>) -> Option<Slot> {
     let Some(panes) = state.panes() else {
         too_small(state, frame);
         return None;
@@ -137,41 +156,6 @@ fn hints(frame: &mut Frame<'_>, area: Rect, mut keys: Vec<(String, &str)>) {
         })
         .collect();
     frame.render_widget(Line::from(spans), area);
-}
-
-/// The end of a text in this many columns, with a mark where something is left out before it. The
-/// end of a path says more than its beginning.
-fn tail(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
-        return text.to_owned();
-    }
-    let mut kept = Vec::new();
-    let mut used = 1;
-    for character in text.chars().rev() {
-        used += unicode_width::UnicodeWidthChar::width(character).unwrap_or(0);
-        if used > columns {
-            break;
-        }
-        kept.push(character);
-    }
-    std::iter::once('…').chain(kept.into_iter().rev()).collect()
-}
-
-/// The beginning of a text in this many columns, with a mark where something is left out after it.
-fn head(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
-        return text.to_owned();
-    }
-    let mut kept = String::new();
-    let mut used = 1;
-    for character in text.chars() {
-        used += unicode_width::UnicodeWidthChar::width(character).unwrap_or(0);
-        if used > columns {
-            break;
-        }
-        kept.push(character);
-    }
-    kept + "…"
 }
 
 /// What is selected: visible without colors, too.

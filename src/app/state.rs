@@ -9,6 +9,7 @@ use crate::explain::Prediction;
 use crate::explain::options::{Fusion, Options};
 use crate::explain::target::Measure;
 use crate::geometry::{CellSize, PixelSize, Window};
+use crate::graphics::blocks::BLOCK_PX;
 use crate::graphics::viuer::MAX_SIXEL_SIDE;
 use crate::graphics::{Capabilities, Protocol};
 use crate::job::{Form, Generation, Outcome, Target};
@@ -273,7 +274,9 @@ impl State {
     #[must_use]
     pub fn form(&self) -> Form {
         match self.capabilities.protocol {
-            Protocol::HalfBlocks | Protocol::Sixel | Protocol::Iterm2 => Form::Pixels,
+            Protocol::HalfBlocks | Protocol::Text | Protocol::Sixel | Protocol::Iterm2 => {
+                Form::Pixels
+            }
             Protocol::Placeholder { layers: false } => Form::Photo,
             Protocol::Layered | Protocol::Placeholder { layers: true } => Form::Layers {
                 cell_px: self.capabilities.cell_px,
@@ -295,8 +298,8 @@ impl State {
         self.capabilities.protocol == Protocol::Layered
     }
 
-    /// The largest picture that the picture pane holds, in pixels. With half blocks a pixel is half
-    /// a cell, which is a square in all usual fonts.
+    /// The largest picture that the picture pane holds, in pixels. Of blocks, a cell has a few, which
+    /// are squares in all usual fonts.
     #[must_use]
     pub fn picture_size(&self) -> PixelSize {
         let Some(panes) = panes(self.size, self.full_screen, self.wants_more_to_say()) else {
@@ -308,7 +311,9 @@ impl State {
         );
         let cell = self.capabilities.cell_px;
         match self.capabilities.protocol {
-            Protocol::HalfBlocks => PixelSize::new(columns, rows * 2),
+            Protocol::HalfBlocks | Protocol::Text => {
+                PixelSize::new(columns * BLOCK_PX.width, rows * BLOCK_PX.height)
+            }
             Protocol::Layered
             | Protocol::Placeholder { .. }
             | Protocol::Sixel

@@ -22,7 +22,7 @@ use crate::picture::files::{Stems, label_part, output_path, save_npy, save_png};
 use crate::picture::overlay::compose;
 use crate::picture::{Style, View};
 use crate::terminal::ask;
-use crate::text::visible;
+use crate::text::{json, padded, visible, visible_lines};
 use crate::worker::studio::{Examined, TOP, examine, timed};
 use classes::{resolve, resolve_one};
 use record::{Failure, record};
@@ -38,7 +38,7 @@ pub fn run(settings: &ExplainSettings, out: &mut dyn Write) -> Result<bool> {
                 "--show prints a picture into the terminal, but the output goes elsewhere; leave it out"
             )
         }
-        true => Some(ask(&settings.environment, Choice::Auto)?),
+        true => Some(ask(&settings.environment, Choice::Auto)?.capabilities),
         false => None,
     };
     let model = Model::load(&settings.model, &settings.load)?;
@@ -258,8 +258,8 @@ impl Session<'_> {
     ) -> Result<()> {
         if self.settings.json {
             let line = match &result {
-                Ok(explained) => serde_json::to_string(&record(self, image, explained))?,
-                Err(error) => serde_json::to_string(&Failure {
+                Ok(explained) => json(&record(self, image, explained))?,
+                Err(error) => json(&Failure {
                     image: image.to_string_lossy().into_owned(),
                     error,
                 })?,
@@ -268,7 +268,7 @@ impl Session<'_> {
         }
         match result {
             Ok(explained) => self.tell(image, &explained, out),
-            Err(error) => writeln!(std::io::stderr(), "gradcam: {error}")
+            Err(error) => writeln!(std::io::stderr(), "gradcam: {}", visible_lines(&error))
                 .context("cannot write to standard error"),
         }
     }
@@ -287,7 +287,8 @@ impl Session<'_> {
             } = prediction;
             writeln!(
                 out,
-                "  {rank}  {label:<24} {:5.1}%   logit {logit:.2}",
+                "  {rank}  {} {:5.1}%   logit {logit:.2}",
+                padded(label, 24),
                 probability * 100.0
             )?;
         }

@@ -3,10 +3,11 @@
 use std::io::Write;
 
 use anyhow::Result;
+use unicode_width::UnicodeWidthStr;
 
 use super::LayersSettings;
 use crate::model::{LayerSummary, Model};
-use crate::text::visible;
+use crate::text::{json, padded, visible};
 
 /// Prints the table of layers, or one JSON object a line.
 ///
@@ -17,7 +18,7 @@ pub fn run(settings: &LayersSettings, out: &mut dyn Write) -> Result<()> {
     let layers = model.layers()?;
     if settings.json {
         for layer in &layers {
-            writeln!(out, "{}", serde_json::to_string(layer)?)?;
+            writeln!(out, "{}", json(layer)?)?;
         }
         return Ok(());
     }
@@ -33,20 +34,20 @@ pub fn run(settings: &LayersSettings, out: &mut dyn Write) -> Result<()> {
     let width = |text: fn(&LayerSummary) -> String| {
         layers
             .iter()
-            .map(|layer| text(layer).len())
+            .map(|layer| text(layer).width())
             .max()
             .unwrap_or(0)
     };
     let (names, operations, shapes) = (
         width(|layer| visible(&layer.name)),
-        width(|layer| layer.operation.clone()),
+        width(|layer| visible(&layer.operation)),
         width(LayerSummary::shape_in_words),
     );
     for layer in &layers {
         let row = format!(
-            "  {:names$}  {:operations$}  {:shapes$}  {}",
-            visible(&layer.name),
-            layer.operation,
+            "  {}  {}  {:shapes$}  {}",
+            padded(&visible(&layer.name), names),
+            padded(&visible(&layer.operation), operations),
             layer.shape_in_words(),
             layer.note()
         );

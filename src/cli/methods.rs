@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::MethodsSettings;
 use crate::explain::methods::{METHODS, Method, Reads};
+use crate::text::json;
 
 /// One line of `--json`.
 #[derive(Debug, Serialize)]
@@ -29,7 +30,7 @@ pub fn run(settings: MethodsSettings, out: &mut dyn Write) -> Result<()> {
     let (keys, names) = (width(|row| row.key), width(|row| row.name));
     for row in rows() {
         if settings.json {
-            writeln!(out, "{}", serde_json::to_string(&row)?)?;
+            writeln!(out, "{}", json(&row)?)?;
             continue;
         }
         let slow = if row.slow { "slow" } else { "" };

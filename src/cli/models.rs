@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{ModelsSettings, Settings};
 use crate::model::ModelSource;
 use crate::model::catalog::{self, CatalogError, Entry, Hub, Progress};
+use crate::text::{json, visible};
 
 /// One line of `--json`.
 #[derive(Debug, Serialize)]
@@ -60,7 +61,7 @@ pub fn run(settings: &ModelsSettings, out: &mut dyn Write) -> Result<()> {
                 preprocessing: entry.recipe.in_words(),
                 file: entry.file(),
             };
-            writeln!(out, "{}", serde_json::to_string(&row)?)?;
+            writeln!(out, "{}", json(&row)?)?;
         } else {
             let row = format!(
                 "{:40} {:>7} {:>5.0} MiB {:>6.1}%  {}",
@@ -87,7 +88,7 @@ pub fn with_model_here(mut settings: Settings) -> Result<Settings> {
         Settings::Explain(settings) => (&mut settings.model, &settings.hub),
         Settings::Evaluate(settings) => (&mut settings.model, &settings.hub),
         Settings::Layers(settings) => (&mut settings.model, &settings.hub),
-        Settings::Methods(_) | Settings::Models(_) => return Ok(settings),
+        Settings::Doctor(_) | Settings::Methods(_) | Settings::Models(_) => return Ok(settings),
     };
     *source = brought(source, hub)?;
     Ok(settings)
@@ -106,7 +107,7 @@ fn brought(source: &ModelSource, hub: &Hub) -> Result<ModelSource, CatalogError>
 fn show(bar: &mut Option<ProgressBar>, progress: Progress<'_>) {
     if bar
         .as_ref()
-        .is_none_or(|bar| bar.message() != progress.file)
+        .is_none_or(|bar| bar.message() != visible(progress.file))
     {
         if !std::io::stderr().is_terminal() {
             log::info!("downloading {}", progress.file);
@@ -117,7 +118,7 @@ fn show(bar: &mut Option<ProgressBar>, progress: Progress<'_>) {
         ) {
             new.set_style(style);
         }
-        new.set_message(progress.file.to_owned());
+        new.set_message(visible(progress.file));
         *bar = Some(new);
     }
     if let Some(bar) = bar {

@@ -23,6 +23,10 @@ pub const LEAVE: &str =
 /// Erases the screen. Not `CSI 2 J`, which frees pictures that a terminal keeps for later.
 pub const ERASE: &str = "\x1b[H\x1b[J";
 
+/// Around questions: a terminal that prints those it does not know has them erased.
+pub const REMEMBER_CURSOR: &str = "\x1b7";
+pub const ERASE_WHAT_FOLLOWED: &str = "\x1b8\x1b[J";
+
 /// A picture's own bytes, drawn at its slot; the cursor returns to where it was.
 #[must_use]
 pub fn placed(slot: Slot, body: &[u8]) -> Vec<u8> {

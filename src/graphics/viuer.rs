@@ -17,7 +17,10 @@ use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use viuer::Config;
 
+use super::decide::MOST_COLORS;
+use super::palette::reduced;
 use super::{Capabilities, Protocol};
+use crate::geometry::{PixelSize, resample_bilinear};
 
 /// xterm drops pictures that are wider or higher.
 pub const MAX_SIXEL_SIDE: u32 = 1000;
@@ -29,19 +32,22 @@ const SIXEL_CELL: (u32, u32) = (6, 12);
 #[derive(Debug)]
 pub struct Capture {
     memory: Mutex<File>,
+    /// Most colors of a Sixel picture.
+    colors: u32,
 }
 
 impl Capture {
     /// Makes standard output the file. Whoever writes to the terminal needs another descriptor
-    /// from then on.
+    /// from then on. Sixel pictures have at most so many `colors`, 2 to 256.
     ///
     /// # Errors
     /// When the system gives no such file.
-    pub fn start() -> std::io::Result<Self> {
+    pub fn start(colors: u32) -> std::io::Result<Self> {
         let memory = rustix::fs::memfd_create("gradcam-stdout", MemfdFlags::CLOEXEC)?;
         rustix::stdio::dup2_stdout(&memory)?;
         Ok(Self {
             memory: Mutex::new(File::from(memory)),
+            colors,
         })
     }
 
@@ -50,17 +56,12 @@ impl Capture {
     /// # Errors
     /// When viuer fails.
     pub fn sixel(&self, picture: &RgbImage) -> Result<Vec<u8>, String> {
-        let (width, height) = (
+        let size = PixelSize::new(
             picture.width().min(MAX_SIXEL_SIDE),
             picture.height().min(MAX_SIXEL_SIDE),
         );
-        let config = Config {
-            // Sizes are multiples of viuer's cell; the picture is squeezed by less than one of them.
-            width: Some((width / SIXEL_CELL.0).max(1)),
-            height: Some((height / SIXEL_CELL.1).max(1)),
-            ..one_protocol(Protocol::Sixel)
-        };
-        let bytes = self.printed(&DynamicImage::ImageRgb8(picture.clone()), &config)?;
+        let (picture, config) = for_sixel(picture, size, self.colors)?;
+        let bytes = self.printed(&DynamicImage::ImageRgb8(picture), &config)?;
         let start = bytes.windows(2).position(|pair| pair == b"\x1bP");
         let start = start.ok_or("viuer printed no Sixel picture")?;
         Ok(bytes[start..].to_vec())
@@ -85,6 +86,31 @@ impl Capture {
     }
 }
 
+/// A picture that viuer prints as Sixel in about this size as it is, and how to ask for it.
+///
+/// viuer's Sixel pictures are a multiple of its own cell, whatever the terminal's is. Made of that
+/// size here, by less than one of these cells smaller, the picture is neither blurred nor, in few
+/// colors, mixed to more of them.
+fn for_sixel(
+    picture: &RgbImage,
+    size: PixelSize,
+    colors: u32,
+) -> Result<(RgbImage, Config), String> {
+    let columns = (size.width / SIXEL_CELL.0).max(1);
+    let rows = (size.height / SIXEL_CELL.1).max(1);
+    let size = PixelSize::new(columns * SIXEL_CELL.0, rows * SIXEL_CELL.1);
+    let mut picture = resample_bilinear(picture, size)?;
+    if colors < MOST_COLORS {
+        picture = reduced(&picture, colors);
+    }
+    let config = Config {
+        width: Some(columns),
+        height: Some(rows),
+        ..one_protocol(Protocol::Sixel)
+    };
+    Ok((picture, config))
+}
+
 fn one_protocol(protocol: Protocol) -> Config {
     Config {
         absolute_offset: false,
@@ -102,33 +128,27 @@ fn one_protocol(protocol: Protocol) -> Config {
 /// When viuer fails.
 pub fn print_once(picture: RgbImage, capabilities: &Capabilities) -> Result<(), String> {
     prime(capabilities).map_err(|error| format!("cannot prepare the picture: {error}"))?;
-    let sixel = capabilities.protocol == Protocol::Sixel;
     let cell = capabilities.cell_px;
     // At most 60 columns: a picture to look at, with the text around it still in sight.
     let columns = (picture.width() / cell.width.max(1)).clamp(1, 60);
-    let mut config = Config {
-        use_kitty: capabilities.kitty,
-        truecolor: capabilities.true_color,
-        width: Some(columns),
-        ..one_protocol(capabilities.protocol)
+    let is_sixel = capabilities.protocol == Protocol::Sixel;
+    let (picture, config) = if is_sixel {
+        let whole = PixelSize::new(picture.width(), picture.height());
+        let bounds = PixelSize::new((columns * cell.width).min(MAX_SIXEL_SIDE), MAX_SIXEL_SIDE);
+        for_sixel(&picture, whole.fitted_into(bounds), capabilities.registers)?
+    } else {
+        let config = Config {
+            use_kitty: capabilities.kitty,
+            truecolor: capabilities.true_color,
+            width: Some(columns),
+            ..one_protocol(capabilities.protocol)
+        };
+        (picture, config)
     };
-    if sixel {
-        let width = (columns * cell.width).min(MAX_SIXEL_SIDE);
-        let height = (u64::from(width) * u64::from(picture.height())
-            / u64::from(picture.width().max(1)))
-        .min(u64::from(MAX_SIXEL_SIDE));
-        config.width = Some((width / SIXEL_CELL.0).max(1));
-        config.height = Some(
-            u32::try_from(height)
-                .unwrap_or(MAX_SIXEL_SIDE)
-                .div_ceil(SIXEL_CELL.1)
-                .max(1),
-        );
-    }
     #[expect(clippy::disallowed_methods, reason = "this is the place")]
     viuer::print(&DynamicImage::ImageRgb8(picture), &config)
         .map_err(|error| format!("cannot print the picture: {error}"))?;
-    if sixel {
+    if is_sixel {
         // A Sixel picture leaves the cursor on its last row.
         std::io::stdout()
             .write_all(b"\r\n")

@@ -77,7 +77,7 @@ pub fn name(device: Device) -> String {
 }
 
 /// How many GPUs there are, at least one, or why there is none.
-fn gpus() -> Result<usize, String> {
+pub(super) fn gpus() -> Result<usize, String> {
     load("libcuda.so.1").map_err(|_| "no NVIDIA driver".to_owned())?;
     load("libtorch_cuda.so").map_err(|reason| format!("libtorch has no CUDA half ({reason})"))?;
     if !Cuda::is_available() {

@@ -130,7 +130,7 @@ int gradcam_tensor_is_mapped(Tensor* tensor) {
   });
 }
 
-// Lets a tensor's part of a mapped file leave the memory, and what was freed on the heap with it.
+// Lets a tensor's part of a mapped file leave the memory.
 void gradcam_tensor_release(Tensor* tensor) {
   guarded<std::function<int()>>(0, [&]() -> int {
     auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
@@ -139,11 +139,15 @@ void gradcam_tensor_release(Tensor* tensor) {
     start = start / page * page;
     // Where the system refuses, the memory stays in use, no more.
     madvise(reinterpret_cast<void*>(start), end - start, MADV_DONTNEED);
-#ifdef __GLIBC__
-    malloc_trim(0);
-#endif
     return 1;
   });
+}
+
+// Lets what was freed on the heap leave the memory.
+void gradcam_heap_trim() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 // Calls with one pointer for each argument of the schema; null takes the default. Every tensor of

@@ -49,6 +49,7 @@ unsafe extern "C" {
     fn gradcam_value_tensors(tensors: *const *mut C_tensor, count: c_int) -> *mut Value;
     fn gradcam_value_free(value: *mut Value);
     fn gradcam_tensor_is_mapped(tensor: *const C_tensor) -> c_int;
+    fn gradcam_heap_trim();
     fn gradcam_tensor_release(tensor: *const C_tensor);
 }
 
@@ -197,7 +198,7 @@ pub fn is_mapped(tensor: &Tensor) -> bool {
     unsafe { gradcam_tensor_is_mapped(tensor.as_ptr()) != 0 }
 }
 
-/// Lets a tensor's part of a mapped file leave the memory, and what was freed on the heap with it.
+/// Lets a tensor's part of a mapped file leave the memory.
 /// The tensor stays as it is: its numbers are read from the file again when they are used again.
 /// Does nothing to other tensors.
 pub fn release(tensor: &Tensor) {
@@ -206,6 +207,12 @@ pub fn release(tensor: &Tensor) {
         // nothing writes to, so they come back as they were.
         unsafe { gradcam_tensor_release(tensor.as_ptr()) }
     }
+}
+
+/// Lets what was freed on the heap leave the memory; the system has work with getting it back.
+pub fn trim_heap() {
+    // SAFETY: it takes nothing and changes nothing that is in use.
+    unsafe { gradcam_heap_trim() }
 }
 
 impl Drop for Operator {

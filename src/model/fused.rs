@@ -18,7 +18,7 @@ use std::rc::Rc;
 
 use tch::{Device, Kind, Tensor};
 
-use super::dispatch::{DispatchError, Operator, is_mapped};
+use super::dispatch::{DispatchError, Operator, is_mapped, release};
 use super::graph::{Graph, Node, Operand, ValueId};
 use super::precision::Precision;
 use packed::{Norm, Packed, Packer};
@@ -134,9 +134,8 @@ impl Graph {
         values: &[Option<Tensor>],
     ) -> Result<Vec<Tensor>, DispatchError> {
         let value = |id: ValueId| self.constants.get(&id).or_else(|| values[id.0].as_ref());
-        if !fused.waits.replace(false)
-            && let Ok(outputs) = fused.run(&self.constants, value)
-        {
+        let waits = fused.waits.replace(false);
+        if !waits && let Ok(outputs) = fused.run(&self.constants, value) {
             return Ok(outputs);
         }
         let mut made: Vec<(ValueId, Tensor)> = Vec::new();
@@ -149,6 +148,10 @@ impl Graph {
             })?;
             let named = node.outputs.iter().copied();
             made.extend(named.zip(outputs.iter().map(Tensor::shallow_clone)));
+        }
+        if waits && let Some(weight) = self.constants.get(&fused.packer.weight) {
+            // It is read once more, when it is packed.
+            release(weight);
         }
         Ok(outputs)
     }

@@ -111,6 +111,18 @@ impl Colors {
     }
 }
 
+impl Colors {
+    /// The number at a point of the input, in 0..=1, with both signs in -1..=1.
+    pub(super) fn value(&self, x: f64, y: f64) -> Option<f32> {
+        let level = self.levels.as_ref()?.sample(x, y);
+        Some((level - self.zero) / (1.0 - self.zero))
+    }
+
+    pub(super) fn has_levels(&self) -> bool {
+        self.levels.is_some()
+    }
+}
+
 /// The entry of a color table for a value in 0..=1; truncated, as in pytorch-grad-cam.
 #[expect(
     clippy::cast_possible_truncation,

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
+use super::tmux::Switched;
 use super::{
     CellSize, Input, OptionalActions, PixelSize, WindowSize, tcgetattr, tcgetwinsize, tcsetattr,
 };
@@ -35,6 +36,8 @@ pub(super) struct Tty {
     /// How often it has been entered: what was begun before a stop is not finished after it.
     entries: AtomicU64,
     raw: AtomicBool,
+    /// A setting of tmux that holds for as long as the terminal is ours.
+    pub(super) tmux: OnceLock<Switched>,
     /// What deletes the pictures that the terminal keeps for us.
     farewell: Mutex<Vec<u8>>,
     /// Where the end of the program is asked for when a thread of it has failed.
@@ -52,6 +55,7 @@ impl Tty {
             entered: AtomicBool::new(false),
             entries: AtomicU64::new(0),
             raw: AtomicBool::new(false),
+            tmux: OnceLock::new(),
             farewell: Mutex::default(),
             closing: Mutex::default(),
         })
@@ -68,6 +72,7 @@ impl Tty {
     pub(super) fn enter_screen(&self) -> std::io::Result<()> {
         self.entries.fetch_add(1, Ordering::SeqCst);
         self.entered.store(true, Ordering::SeqCst);
+        self.tmux.get().into_iter().for_each(Switched::on);
         self.write(ENTER.as_bytes())
     }
 
@@ -147,6 +152,7 @@ impl Tty {
         if self.raw.swap(false, Ordering::SeqCst) {
             // Nothing can be done about a terminal that is gone.
             let _gone = tcsetattr(&self.device, OptionalActions::Now, &self.before);
+            self.tmux.get().into_iter().for_each(Switched::back);
         }
     }
 }

@@ -1,6 +1,7 @@
 use std::io::Read;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::LocalModes;
 
@@ -8,7 +9,7 @@ use super::*;
 use crate::graphics::sequences::{ENTER, LEAVE};
 
 /// Both ends of a pseudo-terminal.
-fn pseudo_terminal() -> (File, File) {
+pub(super) fn pseudo_terminal() -> (File, File) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();
@@ -29,7 +30,7 @@ fn is_raw(device: &File) -> bool {
 }
 
 /// The next bytes that the terminal is sent; not waited for without end.
-fn sent(master: &mut File, length: usize) -> String {
+pub(super) fn sent(master: &mut File, length: usize) -> String {
     let patience = Timespec {
         tv_sec: 20,
         tv_nsec: 0,

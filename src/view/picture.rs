@@ -7,17 +7,14 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Stylize};
 use ratatui::text::Line;
 
-use super::{head, sentence};
+use super::{head, sentence, words};
 use crate::app::state::{ModelState, State};
 use crate::geometry::{CellSize, PixelSize};
-use crate::graphics::halfblocks::{GLYPH, nearest_of_256, rows};
-use crate::graphics::{Protocol, Slot};
+use crate::graphics::blocks::{BLOCK_PX, nearest_of_256, rows};
+use crate::graphics::{Capabilities, Protocol, Slot};
 use crate::job::Outcome;
 use crate::picture::View;
 use crate::picture::overlay::in_row;
-
-/// Pixels of a cell that is drawn as two half blocks.
-const HALF_BLOCK_PX: PixelSize = PixelSize::new(1, 2);
 
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) -> Option<Slot> {
     let Some(current) = state.current() else {
@@ -39,11 +36,17 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) -> Option<S
         return None;
     }
     let cell_px = match state.capabilities.protocol {
-        Protocol::HalfBlocks => HALF_BLOCK_PX,
+        Protocol::HalfBlocks | Protocol::Text => BLOCK_PX,
         Protocol::Layered | Protocol::Placeholder { .. } | Protocol::Sixel | Protocol::Iterm2 => {
             state.capabilities.cell_px
         }
     };
+    if state.capabilities.protocol == Protocol::Text
+        && let Some(shown) = &state.shown
+    {
+        words::draw(shown, frame, area);
+        return None;
+    }
     // A picture made for a larger pane would scroll the screen; its successor is on the way.
     let fitting = state
         .shown
@@ -59,7 +62,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) -> Option<S
     };
     headings(frame, area, slot, shown);
     if state.capabilities.protocol == Protocol::HalfBlocks {
-        blocks(frame, slot, &shown.picture, state.capabilities.true_color);
+        blocks(frame, slot, &shown.picture, &state.capabilities);
         return None;
     }
     cover(frame, slot);
@@ -113,21 +116,22 @@ fn cover(frame: &mut Frame<'_>, slot: Slot) {
     }
 }
 
-fn blocks(frame: &mut Frame<'_>, slot: Slot, picture: &RgbImage, true_color: bool) {
+fn blocks(frame: &mut Frame<'_>, slot: Slot, picture: &RgbImage, capabilities: &Capabilities) {
     let color = |Rgb([r, g, b]): Rgb<u8>| {
-        if true_color {
+        if capabilities.true_color {
             Color::Rgb(r, g, b)
         } else {
             Color::Indexed(nearest_of_256(Rgb([r, g, b])))
         }
     };
     let buffer = frame.buffer_mut();
-    for (y, row) in (slot.y..slot.y + slot.size.rows).zip(rows(picture)) {
-        for (x, (upper, lower)) in (slot.x..slot.x + slot.size.columns).zip(row) {
+    let rows = rows(picture, capabilities.glyphs);
+    for (y, row) in (slot.y..slot.y + slot.size.rows).zip(rows) {
+        for (x, block) in (slot.x..slot.x + slot.size.columns).zip(row) {
             let cell = &mut buffer[(x, y)];
-            cell.set_symbol(GLYPH).set_fg(color(upper));
-            if let Some(lower) = lower {
-                cell.set_bg(color(lower));
+            cell.set_char(block.glyph).set_bg(color(block.background));
+            if block.glyph != ' ' {
+                cell.set_fg(color(block.foreground));
             }
         }
     }

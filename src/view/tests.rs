@@ -40,7 +40,10 @@ fn text(state: &State) -> String {
     let width = usize::from(buffer.area.width);
     let row = |row: &[ratatui::buffer::Cell]| {
         row.iter()
-            .map(|cell| cell.symbol().replace('▀', "·"))
+            .map(|cell| match cell.bg {
+                Color::Rgb(..) => "·",
+                _ => cell.symbol(),
+            })
             .collect::<String>()
     };
     buffer
@@ -71,6 +74,17 @@ fn a_picture_is_shown_in_a_usual_terminal() {
 #[test]
 fn a_picture_is_shown_in_a_wide_terminal() {
     insta::assert_snapshot!(text(&ready(120, 40).state));
+}
+
+#[test]
+fn without_pictures_the_heatmap_is_told_in_digits_and_words() {
+    let mut desk = ready(80, 24);
+    desk.state.capabilities.protocol = Protocol::Text;
+    insta::assert_snapshot!(text(&desk.state));
+    let mut colored = drawn(&desk.state).0.content.into_iter();
+    let pane = desk.state.panes().unwrap().picture;
+    let inside = colored.by_ref().take(usize::from(pane.width));
+    assert!(inside.into_iter().all(|cell| cell.bg == Color::Reset));
 }
 
 #[test]
@@ -170,14 +184,14 @@ fn a_filter_without_a_match_says_how_to_get_out() {
 }
 
 #[test]
-fn half_blocks_have_the_pixels_of_the_picture() {
+fn blocks_have_the_colors_of_the_picture() {
     let desk = ready(80, 24);
     let (buffer, slot) = drawn(&desk.state);
     assert_eq!(slot, None);
     let pixels = buffer
         .content
         .iter()
-        .filter(|cell| cell.fg == Color::Rgb(90, 90, 90) && cell.bg == Color::Rgb(90, 90, 90));
+        .filter(|cell| cell.symbol() == " " && cell.bg == Color::Rgb(90, 90, 90));
     assert_eq!(pixels.count(), 8 * 4);
     let mut few_colors = ready(80, 24);
     few_colors.state.capabilities.true_color = false;
@@ -186,13 +200,13 @@ fn half_blocks_have_the_pixels_of_the_picture() {
         buffer
             .content
             .iter()
-            .any(|cell| matches!(cell.fg, Color::Indexed(_)))
+            .any(|cell| matches!(cell.bg, Color::Indexed(_)))
     );
     assert!(
         !buffer
             .content
             .iter()
-            .any(|cell| matches!(cell.fg, Color::Rgb(..)))
+            .any(|cell| matches!(cell.bg, Color::Rgb(..)))
     );
 }
 
@@ -397,4 +411,79 @@ fn channels_and_the_layer_where_numbers_end_are_named() {
         "{}",
         text(&desk.state)
     );
+}
+
+/// Commands, a reordering, an invisible letter, too many marks, kitty's letter, and wide letters.
+const HOSTILE: &str =
+    "木\x1b[2J\u{9b}5m\u{202e}\u{200b}e\u{301}\u{301}\u{301}\u{301}\u{301}\u{10eeee}木";
+
+#[test]
+fn no_text_from_outside_commands_the_terminal_whatever_pane_shows_it() {
+    let hostile = || HOSTILE.to_owned();
+    for script in ["", "c", "L", "M", "?", "z", "/"] {
+        let mut desk = ready(100, 30);
+        let state = &mut desk.state;
+        state.message = hostile();
+        state.capabilities.reason = hostile();
+        state.unreadable.insert(ImageId(2), hostile());
+        state.labels = state.labels.iter().map(|_| hostile()).collect();
+        if let Some(shown) = &mut state.shown {
+            shown.explanation.target.label = hostile();
+            shown.explanation.layers = vec![hostile()];
+        }
+        if let ModelState::Ready(model) = &mut state.model {
+            model.name = hostile();
+            model.guesses = vec![hostile()];
+            model.device_note = Some(hostile());
+        }
+        let predictions = state.predictions.values_mut();
+        predictions.for_each(|found| {
+            let mut all = found.to_vec();
+            for one in &mut all {
+                one.label = hostile();
+            }
+            *found = all.into();
+        });
+        desk.press(script);
+        desk.state.filter = hostile();
+        for protocol in [Protocol::HalfBlocks, Protocol::Text] {
+            desk.state.capabilities.protocol = protocol;
+            let (buffer, _) = drawn(&desk.state);
+            for cell in &buffer.content {
+                assert!(
+                    crate::text::is_harmless(cell.symbol()),
+                    "{:?} after {script:?}",
+                    cell.symbol()
+                );
+            }
+        }
+    }
+    let mut failed = ready(100, 30);
+    failed.state.model = ModelState::Unavailable(hostile());
+    assert!(
+        drawn(&failed.state)
+            .0
+            .content
+            .iter()
+            .all(|cell| crate::text::is_harmless(cell.symbol()))
+    );
+}
+
+#[test]
+fn wide_and_combining_letters_keep_the_columns_of_the_list() {
+    let names = [
+        "plain.png",
+        "木木木木木木木木木木木木木木.png",
+        "e\u{301}e\u{301}.png",
+        "👩❤\u{fe0f}👩.png",
+    ];
+    let mut desk = Desk::ready(&names, CellSize::new(100, 30));
+    desk.answer_all();
+    let (buffer, _) = drawn(&desk.state);
+    let list = desk.state.panes().unwrap().list;
+    for row in 1..=4 {
+        // The pane beside the list begins with an empty column.
+        let beyond = &buffer[(list.x + list.width, row)];
+        assert_eq!(beyond.symbol(), " ", "row {row}");
+    }
 }

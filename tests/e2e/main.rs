@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod console;
+mod doctor;
 mod evaluate;
 mod explain;
+mod hostile;
 mod interface;
 #[path = "../support/kitty.rs"]
 #[expect(dead_code, reason = "the library's tests use the rest")]

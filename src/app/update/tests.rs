@@ -84,11 +84,8 @@ impl Desk {
             protocol: Protocol::HalfBlocks,
             cell_px: PixelSize::new(9, 18),
             true_color: true,
-            kitty: false,
-            tmux: false,
-            brand: String::new(),
-            round_trip: None,
             reason: "the terminal did not answer in time".to_owned(),
+            ..Capabilities::default()
         };
         let state = State::new(
             images.collect(),
@@ -346,7 +343,7 @@ pub(crate) fn outcome(request: &Request) -> Outcome {
             window,
         },
         style: request.style,
-        picture: Arc::new(RgbImage::from_pixel(width, 8, image::Rgb([90; 3]))),
+        picture: Arc::new(RgbImage::from_pixel(2 * width, 16, image::Rgb([90; 3]))),
         layers: None,
         times: Times::default(),
     }

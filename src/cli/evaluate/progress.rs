@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::text::visible;
+use crate::text::{visible, visible_lines};
 
 /// How far a run is.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl Progress {
 
     /// A sentence above the bar.
     pub(super) fn say(&self, sentence: &str) -> Result<()> {
-        let write = || writeln!(std::io::stderr(), "gradcam: {sentence}");
+        let write = || writeln!(std::io::stderr(), "gradcam: {}", visible_lines(sentence));
         match &self.bar {
             Some(bar) => bar.suspend(write),
             None => write(),
@@ -54,7 +54,7 @@ impl Progress {
     /// What is being measured, and how far that is.
     pub(super) fn at(&self, what: &str) {
         if let Some(bar) = &self.bar {
-            bar.set_message(what.to_owned());
+            bar.set_message(visible(what));
         }
     }
 

@@ -13,7 +13,7 @@ use crate::explain::evaluate::summary::{Estimate, estimate};
 use crate::explain::evaluate::{Better, Figure, MetricId, Tally, Unit};
 use crate::model::{Model, ModelSummary};
 use crate::picture::files::write_whole;
-use crate::text::{count, visible};
+use crate::text::{count, json_pretty, visible};
 
 /// Everything that is said at the end.
 pub(super) struct Report<'a> {
@@ -194,9 +194,8 @@ impl<'a> Report<'a> {
     pub(super) fn write(&self, settings: &EvaluateSettings) -> Result<(), String> {
         if let Some(path) = &settings.json {
             write_whole(path, |file| {
-                serde_json::to_writer_pretty(&mut *file, &self.document(settings))
-                    .map_err(|error| error.to_string())?;
-                writeln!(file).map_err(|error| error.to_string())
+                let text = json_pretty(&self.document(settings)).map_err(|e| e.to_string())?;
+                writeln!(file, "{text}").map_err(|error| error.to_string())
             })?;
         }
         if let Some(path) = &settings.csv {

@@ -13,11 +13,20 @@ pub struct Hub {
     pub torch: Option<PathBuf>,
     /// Hugging Face's cache, `$HF_HOME/hub`. `None`: nothing tells where.
     pub hugging_face: Option<PathBuf>,
+    /// The variables that say where the two are.
+    pub told_by: ToldBy,
     /// `GRADCAM_HUB`: takes the place of scheme and host in every address.
     pub mirror: Option<String>,
     /// Nothing is downloaded.
     pub offline: bool,
     pub patience: Patience,
+}
+
+/// The variable that says where a folder is; `None` where nothing does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ToldBy {
+    pub torch: Option<&'static str>,
+    pub hugging_face: Option<&'static str>,
 }
 
 /// How long a server is waited for.
@@ -44,17 +53,38 @@ impl Hub {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
         let text = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let home = text("HOME").map(PathBuf::from);
-        let folder = |name: &str| text(name).and_then(|value| expand(&value, home.as_deref()));
-        let cache = folder("XDG_CACHE_HOME").or_else(|| Some(home.as_ref()?.join(".cache")));
-        let below_cache = |name: &str| cache.as_ref().map(|cache| cache.join(name));
-        let torch = folder("TORCH_HOME").or_else(|| below_cache("torch"));
-        let hugging_face = folder("HF_HOME").or_else(|| below_cache("huggingface"));
+        // The folder below the first variable that is set, and the name of that variable.
+        let first = |places: &[(&'static str, &str)]| {
+            places.iter().find_map(|(name, below)| {
+                let folder = expand(&text(name)?, home.as_deref())?;
+                let folder = if below.is_empty() {
+                    folder
+                } else {
+                    folder.join(below)
+                };
+                Some((folder, *name))
+            })
+        };
+        let torch = first(&[
+            ("TORCH_HOME", "hub/checkpoints"),
+            ("XDG_CACHE_HOME", "torch/hub/checkpoints"),
+            ("HOME", ".cache/torch/hub/checkpoints"),
+        ]);
+        let hugging_face = first(&[
+            ("HF_HUB_CACHE", ""),
+            ("HUGGINGFACE_HUB_CACHE", ""),
+            ("HF_HOME", "hub"),
+            ("XDG_CACHE_HOME", "huggingface/hub"),
+            ("HOME", ".cache/huggingface/hub"),
+        ]);
         let forbidden = text("HF_HUB_OFFLINE").or_else(|| text("TRANSFORMERS_OFFLINE"));
         Self {
-            torch: torch.map(|folder| folder.join("hub/checkpoints")),
-            hugging_face: folder("HF_HUB_CACHE")
-                .or_else(|| folder("HUGGINGFACE_HUB_CACHE"))
-                .or_else(|| Some(hugging_face?.join("hub"))),
+            told_by: ToldBy {
+                torch: torch.as_ref().map(|(_, variable)| *variable),
+                hugging_face: hugging_face.as_ref().map(|(_, variable)| *variable),
+            },
+            torch: torch.map(|(folder, _)| folder),
+            hugging_face: hugging_face.map(|(folder, _)| folder),
             mirror: text("GRADCAM_HUB"),
             offline: forbidden.is_some_and(|value| {
                 ["1", "ON", "YES", "TRUE"].contains(&value.to_uppercase().as_str())
@@ -136,6 +166,13 @@ mod tests {
             );
         }
         assert_eq!(hub(&[]), Hub::default());
+    }
+
+    #[test]
+    fn the_variable_that_says_where_is_named() {
+        let told_by = hub(&[("HOME", "/h"), ("HF_HOME", "/f")]).told_by;
+        let both = (told_by.torch, told_by.hugging_face);
+        assert_eq!(both, (Some("HOME"), Some("HF_HOME")));
     }
 
     #[test]

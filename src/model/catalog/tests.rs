@@ -52,6 +52,7 @@ impl Machine {
 
     fn hub(&self) -> Hub {
         Hub {
+            told_by: hub::ToldBy::default(),
             torch: Some(self.folder.path().join("torch")),
             hugging_face: Some(self.folder.path().join("hub")),
             mirror: Some(self.server.url()),

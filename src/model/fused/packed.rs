@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use tch::{Kind, Tensor};
 
-use crate::model::dispatch::{Argument, DispatchError, Operator, release};
+use crate::model::dispatch::{Argument, DispatchError, Operator, release, trim_heap};
 use crate::model::graph::ValueId;
 
 /// What becomes of a weight and a bias.
@@ -95,6 +95,7 @@ impl Packer {
         let packed = tch::no_grad(|| self.reordered(&weight, &size))?;
         drop(weight);
         release(raw);
+        trim_heap();
         Ok(Packed {
             weight: (self.weight, packed),
             bias: self.shown_bias.zip(bias),
