@@ -125,6 +125,9 @@ pub struct Stack {
     lost: HashMap<Key, u8>,
     /// Every number that was ever sent; some of them the terminal may have again.
     used: BTreeSet<u8>,
+    /// The number that was sent last. Numbers go around, so that what is still said of one that was
+    /// cut short is not taken for another picture.
+    last: u8,
     clock: u64,
 }
 
@@ -139,6 +142,7 @@ impl Stack {
             is_erased: false,
             lost: HashMap::new(),
             used: BTreeSet::new(),
+            last: 0,
             clock: 0,
         }
     }
@@ -219,7 +223,8 @@ impl Stack {
     /// A number that nothing has, or that of the picture that was used longest ago.
     fn free_number(&self, scene: &Scene) -> (u8, bool) {
         let taken = |number: &u8| self.held.iter().any(|held| held.number == *number);
-        if let Some(free) = (1..=NUMBERS).find(|number| !taken(number)) {
+        let around = (self.last + 1..=NUMBERS).chain(1..=self.last);
+        if let Some(free) = around.into_iter().find(|number| !taken(number)) {
             return (free, false);
         }
         let is_needed = |held: &&Held| {
@@ -362,6 +367,7 @@ impl Stack {
     pub fn begun(&mut self, upload: Upload) {
         self.held.retain(|held| held.number != upload.number);
         self.used.insert(upload.number);
+        self.last = upload.number;
     }
 
     /// An upload has been written whole.

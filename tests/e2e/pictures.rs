@@ -208,7 +208,7 @@ fn photos(terminal: &Terminal) -> usize {
     terminal.answered
 }
 
-/// Bytes until the placement that follows a key, and until all is quiet.
+/// Bytes until the placement that follows a key, and until all is quiet. It is quiet before.
 struct Cost {
     shown: usize,
     all: usize,
@@ -217,7 +217,7 @@ struct Cost {
 }
 
 fn cost(console: &Console, key: &str) -> Cost {
-    let before = console.wait_quiet(QUIET).len();
+    let before = console.wait_bytes("what was sent", |_| true).len();
     console.press(key);
     let bytes = console.wait_quiet(QUIET);
     let after = &bytes[before..];
@@ -309,6 +309,7 @@ fn terminals_that_keep_no_pictures_get_a_whole_one_within_its_budget() {
         let arguments = ["assets/demo/images", "--graphics", graphics];
         let console = Console::open_on(kind, SIZE, Duration::ZERO, &arguments, &here(""));
         console.wait_for("class butterfly");
+        console.wait_quiet(QUIET);
         for key in ["2", "1", "j", "+"] {
             let bytes = cost(&console, key).all;
             println!("{graphics:8} {key} {bytes:>7} of {limit:>7}");
