@@ -74,9 +74,10 @@ fn compare(name: &str, rounds: usize) -> Result<()> {
     let model = load(PrecisionChoice::F32)?;
     let checkpoint = Checkpoint::open(&source)?;
     let plain = zoo::build(&checkpoint, None)?.into_graph(&checkpoint)?;
-    let rounded = match processor_has_bfloat16() {
-        true => Some(load(PrecisionChoice::Bf16)?),
-        false => None,
+    let rounded = if processor_has_bfloat16() {
+        Some(load(PrecisionChoice::Bf16)?)
+    } else {
+        None
     };
     let image = model.prepare(&decode(&input("image.png")?)?)?;
 

@@ -81,7 +81,7 @@ pub struct Asked {
 #[derive(Clone, Debug)]
 pub enum ModelState {
     Loading,
-    Ready(ModelSummary),
+    Ready(Box<ModelSummary>),
     Unavailable(String),
 }
 

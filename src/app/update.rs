@@ -390,7 +390,7 @@ fn copy_path(state: &mut State) -> Vec<Effect> {
 fn on_reply(state: &mut State, reply: Reply) -> Vec<Effect> {
     match reply {
         Reply::Ready(about) => {
-            state.model = ModelState::Ready(about.summary);
+            state.model = ModelState::Ready(Box::new(about.summary));
             state.labels = about.labels;
             state.truth = about.truth;
             if let Some(warning) = about.warning {

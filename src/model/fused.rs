@@ -102,13 +102,12 @@ impl Fused {
         constants: &'a HashMap<ValueId, Tensor>,
         value: impl Fn(ValueId) -> Option<&'a Tensor>,
     ) -> Result<Vec<Tensor>, DispatchError> {
-        let packed = match self.packed.get() {
-            Some(packed) => packed,
-            None => {
-                let input = self.node.reads().next().and_then(&value);
-                let packed = self.packer.pack(constants, input)?;
-                self.packed.get_or_init(|| packed)
-            }
+        let packed = if let Some(packed) = self.packed.get() {
+            packed
+        } else {
+            let input = self.node.reads().next().and_then(&value);
+            let packed = self.packer.pack(constants, input)?;
+            self.packed.get_or_init(|| packed)
         };
         self.node.run(|id| packed.get(id).or_else(|| value(id)))
     }
@@ -262,7 +261,7 @@ impl<'a> Finder<'a> {
         let norm = self.norm(&mut chain);
         let added = self.sum(&mut chain);
         let activation = self.activation(&mut chain, added.is_some());
-        let shown_bias = bias.or(norm.as_ref().map(Norm::any));
+        let shown_bias = bias.or_else(|| norm.as_ref().map(Norm::any));
         let packer = Packer {
             reorder: Rc::clone(&self.operators.reorder_convolution),
             weight,

@@ -42,9 +42,10 @@ pub(super) fn open(source: &ModelSource, flags: &RecipeOverrides) -> Result<Open
         let file = checkpoint::file_in(path)?;
         if program::is_program(&file) {
             // What stands beside the weights in a folder stands beside a program too.
-            let card = match path.is_dir() {
-                true => Card::of_folder(path)?,
-                false => Card::default(),
+            let card = if path.is_dir() {
+                Card::of_folder(path)?
+            } else {
+                Card::default()
             };
             return open_program(&file, card, flags);
         }

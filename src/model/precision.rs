@@ -138,18 +138,15 @@ impl Graph {
         }
         let first = cast_node(&cast, self.input, BFLOAT16, rounded)?;
         let widened = self.fresh();
-        match head {
-            Some(index) => {
-                let features = self.nodes[index].reads().next().unwrap_or(rounded);
-                self.nodes[index].read_instead(features, widened);
-                self.nodes
-                    .insert(index, cast_node(&cast, features, FLOAT, widened)?);
-            }
-            None => {
-                let last = cast_node(&cast, self.output, FLOAT, widened)?;
-                self.nodes.push(last);
-                self.output = widened;
-            }
+        if let Some(index) = head {
+            let features = self.nodes[index].reads().next().unwrap_or(rounded);
+            self.nodes[index].read_instead(features, widened);
+            self.nodes
+                .insert(index, cast_node(&cast, features, FLOAT, widened)?);
+        } else {
+            let last = cast_node(&cast, self.output, FLOAT, widened)?;
+            self.nodes.push(last);
+            self.output = widened;
         }
         self.nodes.insert(0, first);
         Ok(())

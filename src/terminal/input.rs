@@ -6,6 +6,9 @@ use std::thread::Builder;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEvent, read};
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
 use super::replies::{ReplyFilter, Sorted};
 use super::restore::Tty;
 use crate::geometry::CellSize;
@@ -26,8 +29,9 @@ pub enum Input {
     Failed,
 }
 
-/// Starts the threads: one sits in a read that nothing can end, so it ends with the program; the
-/// other tells keys from what the terminal says. `typed` are bytes that were typed while the terminal
+/// Starts the threads: one sits in a read that nothing can end, so it ends with the program; one waits
+/// for the terminal to go away, of which crossterm's read never tells; the third tells keys from what
+/// the terminal says. `typed` are bytes that were typed while the terminal
 /// was asked.
 pub(super) fn start(
     inputs: Sender<Input>,
@@ -38,6 +42,10 @@ pub(super) fn start(
     for key in keys(typed) {
         drop(inputs.send(Input::Key(key)));
     }
+    let hung_up = inputs.clone();
+    Builder::new()
+        .name("hang-up".to_owned())
+        .spawn(move || wait_for_hang_up(&hung_up))?;
     let (sender, events) = unbounded();
     Builder::new().name("input".to_owned()).spawn(move || {
         loop {
@@ -72,6 +80,16 @@ pub(super) fn start(
         }
     })?;
     Ok(())
+}
+
+/// Waits until the other end of the terminal is closed.
+fn wait_for_hang_up(inputs: &Sender<Input>) {
+    let terminal = std::io::stdin();
+    // Without events to wait for, only a hang-up or an error ends the wait.
+    let mut waiting = [PollFd::new(&terminal, PollFlags::empty())];
+    while let Err(Errno::INTR) = poll(&mut waiting, None) {}
+    // The interface may be gone already.
+    drop(inputs.send(Input::Closed));
 }
 
 enum Either {

@@ -67,7 +67,7 @@ fn photo_and_heatmap_are_on_the_screen_after_any_keys_and_sizes() {
         }
         console.press(">l");
         console.wait_quiet(QUIET);
-        assert!(console.pictures(is_stacked), "{name}");
+        console.wait_pictures(name, is_stacked);
         let wrong = console.pictures(|terminal| {
             let mut errors = terminal.errors.iter();
             errors.find(|error| !error.starts_with("ENOENT")).cloned()
@@ -136,10 +136,9 @@ fn every_ending_deletes_the_pictures_also_in_the_middle_of_one() {
             let (status, bytes, left_behind) = console.ended_with();
             assert_eq!(status.success(), ending == "q", "{name} {ending}");
             assert_eq!(left_behind, [] as [u32; 0], "{name} {ending}");
-            let end: String = bytes.chars().rev().take(200).collect();
-            let end: String = end.chars().rev().collect();
+            let end = &bytes[bytes.floor_char_boundary(bytes.len().saturating_sub(80))..];
             assert!(
-                bytes.ends_with("\x1b[?1049l\x1b[?25h"),
+                end.ends_with("\x1b[?1049l\x1b[?25h"),
                 "{name} {ending}: {end:?}"
             );
         }

@@ -205,7 +205,8 @@ impl<'a> Translator<'a> {
             name,
             "dropout" | "dropout_" | "feature_dropout" | "alpha_dropout"
         );
-        if !drops && !(moves(name) && keeps_kind) {
+        let keeps = moves(name) && keeps_kind;
+        if !drops && !keeps {
             return Ok(None);
         }
         let source = node

@@ -13,13 +13,13 @@ use crate::model::graph::ValueId;
 
 /// The layers of a head with weights, by name.
 #[derive(Debug, PartialEq, Eq)]
-enum Layer {
+enum Part {
     Linear(String),
     BatchNorm(String),
     LayerNorm(String),
 }
 
-impl Layer {
+impl Part {
     fn name(&self) -> &str {
         let (Self::Linear(name) | Self::BatchNorm(name) | Self::LayerNorm(name)) = self;
         name
@@ -66,14 +66,14 @@ impl Net<'_> {
         published: [usize; 3],
     ) -> Result<ValueId, FamilyError> {
         let layers = self.head_layers(name)?;
-        let own = published.map(|number| Layer::Linear(format!("{name}.{number}")));
+        let own = published.map(|number| Part::Linear(format!("{name}.{number}")));
         self.layers_of_head(name, &layers, features, Activation::Relu, layers != own)
     }
 
     fn layers_of_head(
         &mut self,
         name: &str,
-        layers: &[Layer],
+        layers: &[Part],
         features: ValueId,
         own: Activation,
         guessed: bool,
@@ -97,12 +97,12 @@ impl Net<'_> {
                 linear_before = None;
             }
             x = match layer {
-                Layer::Linear(_) => {
+                Part::Linear(_) => {
                     linear_before = Some(part);
                     self.linear(part, x)?
                 }
-                Layer::BatchNorm(_) => self.batch_norm_unnamed(part, x, 1e-5)?,
-                Layer::LayerNorm(_) => self.layer_norm(part, x, 1e-5)?,
+                Part::BatchNorm(_) => self.batch_norm_unnamed(part, x, 1e-5)?,
+                Part::LayerNorm(_) => self.layer_norm(part, x, 1e-5)?,
             };
             self.layer(own_name(part), x);
         }
@@ -116,9 +116,9 @@ impl Net<'_> {
     /// must be the only one that fits the features.
     fn head_beside(&mut self, name: &str, features: ValueId) -> Result<String, FamilyError> {
         let channels = self.channels(features);
-        let fits = |layers: &[Layer]| {
-            let first = layers.first().map(Layer::name);
-            let axis = usize::from(matches!(layers.first(), Some(Layer::Linear(_))));
+        let fits = |layers: &[Part]| {
+            let first = layers.first().map(Part::name);
+            let axis = usize::from(matches!(layers.first(), Some(Part::Linear(_))));
             first.is_some_and(|first| {
                 channels.is_some()
                     && self.weights.length(&format!("{first}.weight"), axis) == channels
@@ -147,25 +147,25 @@ impl Net<'_> {
         }
     }
 
-    fn head_layers(&self, name: &str) -> Result<Vec<Layer>, FamilyError> {
+    fn head_layers(&self, name: &str) -> Result<Vec<Part>, FamilyError> {
         let mut modules: Vec<String> = Vec::new();
         self.collect_modules(name, &mut modules);
-        let layers: Option<Vec<Layer>> = modules
+        let layers: Option<Vec<Part>> = modules
             .iter()
             .map(|module| {
                 let dimensions = self.weights.shape(&format!("{module}.weight"))?.len();
                 match dimensions {
-                    2 => Some(Layer::Linear(module.clone())),
+                    2 => Some(Part::Linear(module.clone())),
                     1 if self.weights.has(&format!("{module}.running_mean")) => {
-                        Some(Layer::BatchNorm(module.clone()))
+                        Some(Part::BatchNorm(module.clone()))
                     }
-                    1 => Some(Layer::LayerNorm(module.clone())),
+                    1 => Some(Part::LayerNorm(module.clone())),
                     _ => None,
                 }
             })
             .collect();
         match layers {
-            Some(layers) if layers.iter().any(|layer| matches!(layer, Layer::Linear(_))) => {
+            Some(layers) if layers.iter().any(|layer| matches!(layer, Part::Linear(_))) => {
                 Ok(layers)
             }
             _ => Err(FamilyError::Head {
@@ -203,13 +203,13 @@ fn own_name(name: &str) -> &str {
 /// The activation between two layers of a head, if there is room for one. In a `Sequential` it takes
 /// the first free number after the linear layer; among layers with names it stands before the next
 /// linear one.
-fn between(before: &str, after: &str, layer: &Layer, own: Activation) -> Option<Activation> {
+fn between(before: &str, after: &str, layer: &Part, own: Activation) -> Option<Activation> {
     let parts = before.split('.').zip(after.split('.'));
     let same = parts.take_while(|(before, after)| before == after).count();
     let number = |part: Option<&str>| -> Option<usize> { part?.parse().ok() };
     let (mut left, mut right) = (before.split('.').skip(same), after.split('.').skip(same));
     let (Some(from), Some(to)) = (number(left.next()), number(right.next())) else {
-        return matches!(layer, Layer::Linear(_)).then_some(own);
+        return matches!(layer, Part::Linear(_)).then_some(own);
     };
     // Inside of another module what has no weights may stand before the one and after the other.
     let hidden = left.next().is_some() || right.any(|part| number(Some(part)) != Some(0));
@@ -223,8 +223,8 @@ mod tests {
     #[test]
     fn an_activation_takes_the_first_free_place_after_a_linear_layer() {
         use Activation::{Gelu, Relu};
-        let linear = Layer::Linear(String::new());
-        let norm = Layer::BatchNorm(String::new());
+        let linear = Part::Linear(String::new());
+        let norm = Part::BatchNorm(String::new());
         for (before, after, layer, expected) in [
             ("fc.0", "fc.2", &linear, Some(Relu)),
             ("fc.0", "fc.1", &linear, None),
