@@ -24,7 +24,7 @@ use rustix::termios::{OptionalActions, tcgetattr, tcgetwinsize, tcsetattr};
 
 use crate::geometry::{CellSize, PixelSize};
 use crate::graphics::decide::{MOST_COLORS, decide};
-use crate::graphics::kitty::Answer;
+use crate::graphics::kitty::{Answer, Farewell};
 use crate::graphics::probe::{Probed, WindowSize};
 use crate::graphics::viuer::{Capture, prime};
 use crate::graphics::{Capabilities, Choice, Environment, Protocol};
@@ -106,7 +106,7 @@ impl Session {
         let (answer_sender, answers) = unbounded();
         tty.set_closing(sender.clone());
         restore::on_signals(&tty, sender.clone())?;
-        input::start(sender, answer_sender, &typed)?;
+        input::start(sender, answer_sender, &tty, &typed)?;
         Ok(Self {
             tty,
             writer,
@@ -141,8 +141,8 @@ impl Session {
 
     /// Says what is to be written before the screen is left, whatever the way out: it deletes the
     /// pictures that the terminal keeps for us.
-    pub fn set_farewell(&self, bytes: Vec<u8>) {
-        self.tty.set_farewell(bytes);
+    pub fn set_farewell(&self, farewell: Farewell) {
+        self.tty.set_farewell(farewell);
     }
 
     /// Size of the terminal, in cells.

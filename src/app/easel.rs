@@ -10,7 +10,7 @@ use crossbeam_channel::Receiver;
 
 use super::encoder::Encoder;
 use crate::geometry::{CellSize, PixelSize};
-use crate::graphics::kitty::{Answer, Ids, Route};
+use crate::graphics::kitty::{Answer, Farewell, Ids, Route};
 use crate::graphics::png::{Png, indexed, photo};
 use crate::graphics::stack::{Key, Library, Quality, Scene, Stack, Step, Upload, Wanted};
 use crate::job::Generation;
@@ -375,6 +375,6 @@ impl Easel {
         self.in_hand = None;
         self.unanswered = None;
         self.stack.forgotten();
-        session.set_farewell(Vec::new());
+        session.set_farewell(Farewell::default());
     }
 }

@@ -52,6 +52,15 @@ pub struct Answer {
     pub error: Option<String>,
 }
 
+/// What is written before a terminal is given back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Farewell {
+    pub bytes: Vec<u8>,
+    /// The terminal's answer about this number is the last one. Where the terminal is given back
+    /// before it, the shell gets what is still to come.
+    pub answered_by: Option<u32>,
+}
+
 impl Ids {
     /// Numbers by chance, that the route allows.
     #[must_use]
@@ -165,19 +174,31 @@ impl Route {
         ))
     }
 
-    /// Leaves nothing of these pictures behind, whatever was cut short.
+    /// Leaves nothing of these pictures behind, whatever was cut short. `last` is a number without a
+    /// picture, which the terminal is asked about at the end.
     #[must_use]
-    pub fn farewell(self, ids: impl IntoIterator<Item = u32>) -> Vec<u8> {
+    pub fn farewell(self, ids: impl IntoIterator<Item = u32>, last: u32) -> Farewell {
         let deletions: Vec<u8> = ids.into_iter().flat_map(|id| self.delete(id)).collect();
         if deletions.is_empty() {
-            return deletions;
+            return Farewell::default();
         }
         let end: &[u8] = b"\x1b\\";
         let inner = match self {
             Self::Direct => Vec::new(),
             Self::Tmux => passed_through(end),
         };
-        [end, &inner, &self.sequence("q=2,m=0;"), &deletions].concat()
+        let question = self.sequence(&format!("i={last},s=1,v=1,a=q,t=d,f=24;AAAA"));
+        let all = [
+            end,
+            &inner,
+            &self.sequence("q=2,m=0;"),
+            &deletions,
+            &question,
+        ];
+        Farewell {
+            bytes: all.concat(),
+            answered_by: Some(last),
+        }
     }
 }
 
@@ -263,10 +284,11 @@ mod tests {
             text(direct.place_over(8, 7, cells, None)),
             "\x1b_Ga=p,q=1,i=8,p=1,P=7,Q=1,c=56,r=28,z=1\x1b\\"
         );
-        assert_eq!(text(direct.farewell([])), "");
+        assert_eq!(direct.farewell([], 6), Farewell::default());
         assert_eq!(
-            text(direct.farewell([7])),
-            "\x1b\\\x1b_Gq=2,m=0;\x1b\\\x1b_Ga=d,d=I,i=7,q=2\x1b\\"
+            text(direct.farewell([7], 6).bytes),
+            "\x1b\\\x1b_Gq=2,m=0;\x1b\\\x1b_Ga=d,d=I,i=7,q=2\x1b\\\
+             \x1b_Gi=6,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
         );
     }
 

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::kitty::{Answer, HEAT_HEIGHT, Ids, PHOTO_HEIGHT, Part, Route};
+use super::kitty::{Answer, Farewell, HEAT_HEIGHT, Ids, PHOTO_HEIGHT, Part, Route};
 use super::png::Png;
 use super::{Slot, placeholder};
 use crate::geometry::{PixelSize, Window};
@@ -438,10 +438,10 @@ impl Stack {
 
     /// What deletes all pictures, also one that is being sent.
     #[must_use]
-    pub fn farewell(&self) -> Vec<u8> {
-        let numbers = self.used.iter();
-        self.route
-            .farewell(numbers.map(|number| self.ids.id(*number)))
+    pub fn farewell(&self) -> Farewell {
+        let numbers = self.used.iter().map(|number| self.ids.id(*number));
+        // No picture has the number 0.
+        self.route.farewell(numbers, self.ids.id(0))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Keys, mouse and sizes, read on a thread of their own.
 
+use std::sync::Arc;
 use std::thread::Builder;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
@@ -9,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use super::replies::{ReplyFilter, Sorted};
+use super::restore::Tty;
 use crate::geometry::CellSize;
 use crate::graphics::kitty::Answer;
 
@@ -34,6 +36,7 @@ pub enum Input {
 pub(super) fn start(
     inputs: Sender<Input>,
     answers: Sender<Answer>,
+    tty: &Arc<Tty>,
     typed: &[u8],
 ) -> std::io::Result<()> {
     for key in keys(typed) {
@@ -56,12 +59,18 @@ pub(super) fn start(
             }
         }
     })?;
+    let tty = Arc::clone(tty);
     Builder::new().name("replies".to_owned()).spawn(move || {
         let mut filter = ReplyFilter::default();
         while let Ok(sorted) = next(&events, &mut filter) {
             for one in sorted {
                 let gone = match one {
-                    Either::Answer(answer) => answers.send(answer).is_err(),
+                    Either::Answer(answer) => {
+                        // The terminal may be on its way back to the shell, and nobody else listen.
+                        tty.heard(&answer);
+                        let _nobody = answers.send(answer);
+                        false
+                    }
                     Either::Input(input) => inputs.send(input).is_err(),
                 };
                 if gone {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
@@ -17,10 +17,13 @@ use super::tmux::Switched;
 use super::{
     CellSize, Input, OptionalActions, PixelSize, WindowSize, tcgetattr, tcgetwinsize, tcsetattr,
 };
+use crate::graphics::kitty::{Answer, Farewell};
 use crate::graphics::sequences::{ENTER, LEAVE};
 
 /// A chunk is written under the lock; a slow line holds it no longer than this many bytes take.
 const CHUNK: usize = 1024;
+/// How long the terminal may take to say its last words. In raw mode they do not reach the shell.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long restoring waits for a write that is stuck on a dead line. Some kilobytes wait in a slow one.
 const STUCK: Duration = Duration::from_secs(2);
 
@@ -39,7 +42,9 @@ pub(super) struct Tty {
     /// A setting of tmux that holds for as long as the terminal is ours.
     pub(super) tmux: OnceLock<Switched>,
     /// What deletes the pictures that the terminal keeps for us.
-    farewell: Mutex<Vec<u8>>,
+    farewell: Mutex<Farewell>,
+    /// The picture that the terminal has spoken of last.
+    last_heard: AtomicU32,
     /// Where the end of the program is asked for when a thread of it has failed.
     closing: Mutex<Option<Sender<Input>>>,
 }
@@ -57,6 +62,7 @@ impl Tty {
             raw: AtomicBool::new(false),
             tmux: OnceLock::new(),
             farewell: Mutex::default(),
+            last_heard: AtomicU32::new(0),
             closing: Mutex::default(),
         })
     }
@@ -102,8 +108,13 @@ impl Tty {
     }
 
     /// Says what is to be written before the screen is left.
-    pub(super) fn set_farewell(&self, bytes: Vec<u8>) {
-        *self.farewell.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
+    pub(super) fn set_farewell(&self, farewell: Farewell) {
+        *self.farewell.lock().unwrap_or_else(PoisonError::into_inner) = farewell;
+    }
+
+    /// The terminal has spoken of a picture.
+    pub(super) fn heard(&self, answer: &Answer) {
+        self.last_heard.store(answer.id, Ordering::SeqCst);
     }
 
     /// Says where the end of the program is asked for when a thread of it has failed.
@@ -111,17 +122,12 @@ impl Tty {
         *self.closing.lock().unwrap_or_else(PoisonError::into_inner) = Some(closing);
     }
 
-    /// What leaves the screen without a trace.
-    fn leaving(&self) -> Vec<u8> {
-        let farewell = self.farewell.try_lock();
-        let farewell = farewell.map_or_else(
-            |error| match error {
-                TryLockError::Poisoned(farewell) => farewell.into_inner().clone(),
-                TryLockError::WouldBlock => Vec::new(),
-            },
-            |farewell| farewell.clone(),
-        );
-        [&farewell, LEAVE.as_bytes()].concat()
+    fn farewell(&self) -> Farewell {
+        match self.farewell.try_lock() {
+            Ok(farewell) => farewell.clone(),
+            Err(TryLockError::Poisoned(farewell)) => farewell.into_inner().clone(),
+            Err(TryLockError::WouldBlock) => Farewell::default(),
+        }
     }
 
     pub(super) fn window(&self) -> WindowSize {
@@ -137,16 +143,14 @@ impl Tty {
     /// Gives the terminal back. Does nothing the second time.
     pub(super) fn restore(&self) {
         if self.entered.swap(false, Ordering::SeqCst) {
-            let (start, leaving) = (Instant::now(), self.leaving());
-            loop {
-                match self.output.try_lock() {
-                    Ok(mut output) => break drop(output.write_all(&leaving)),
-                    Err(TryLockError::Poisoned(output)) => {
-                        break drop(output.into_inner().write_all(&leaving));
-                    }
-                    Err(TryLockError::WouldBlock) if start.elapsed() > STUCK => break,
-                    Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
-                }
+            // The last words of an earlier farewell are not those of this one.
+            self.last_heard.store(0, Ordering::SeqCst);
+            let farewell = self.farewell();
+            let leaving = [&farewell.bytes, LEAVE.as_bytes()].concat();
+            if self.write_at_last(&leaving)
+                && let Some(id) = farewell.answered_by
+            {
+                wait_until(LAST_WORDS, || self.last_heard.load(Ordering::SeqCst) == id);
             }
         }
         if self.raw.swap(false, Ordering::SeqCst) {
@@ -154,6 +158,28 @@ impl Tty {
             let _gone = tcsetattr(&self.device, OptionalActions::Now, &self.before);
             self.tmux.get().into_iter().for_each(Switched::back);
         }
+    }
+
+    /// Writes even where another thread is stuck in writing; returns whether all was written.
+    fn write_at_last(&self, bytes: &[u8]) -> bool {
+        let mut written = None;
+        wait_until(STUCK, || {
+            written = match self.output.try_lock() {
+                Ok(mut output) => Some(output.write_all(bytes)),
+                Err(TryLockError::Poisoned(output)) => Some(output.into_inner().write_all(bytes)),
+                Err(TryLockError::WouldBlock) => None,
+            };
+            written.is_some()
+        });
+        matches!(written, Some(Ok(())))
+    }
+}
+
+/// Waits until something is so, but no longer than this.
+fn wait_until(patience: Duration, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() && start.elapsed() < patience {
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -124,10 +124,50 @@ fn pictures_are_deleted_before_the_screen_is_left() {
     let tty = Tty::new(device).unwrap();
     tty.enter_raw().unwrap();
     tty.enter_screen().unwrap();
-    tty.set_farewell(b"gone".to_vec());
+    tty.set_farewell(farewell(b"gone", None));
     tty.restore();
     let all = sent(&mut master, ENTER.len() + 4 + LEAVE.len());
     assert_eq!(all, format!("{ENTER}gone{LEAVE}"));
+}
+
+fn farewell(bytes: &[u8], answered_by: Option<u32>) -> Farewell {
+    Farewell {
+        bytes: bytes.to_vec(),
+        answered_by,
+    }
+}
+
+#[test]
+fn the_terminal_says_its_last_words_before_the_shell_has_it() {
+    let (mut master, device) = pseudo_terminal();
+    let tty = Arc::new(Tty::new(device.try_clone().unwrap()).unwrap());
+    tty.enter_raw().unwrap();
+    tty.enter_screen().unwrap();
+    tty.set_farewell(farewell(b"gone?", Some(7)));
+    let theirs = Arc::clone(&tty);
+    let restoring = std::thread::Builder::new().spawn(move || theirs.restore());
+    sent(&mut master, ENTER.len() + 5 + LEAVE.len());
+    for (id, is_last) in [(6, false), (7, true)] {
+        assert!(is_raw(&device));
+        tty.heard(&Answer { id, error: None });
+        if is_last {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    restoring.unwrap().join().unwrap();
+    assert!(!is_raw(&device));
+    // Those of the next time are waited for again.
+    tty.enter_raw().unwrap();
+    tty.enter_screen().unwrap();
+    let theirs = Arc::clone(&tty);
+    let restoring = std::thread::Builder::new().spawn(move || theirs.restore());
+    sent(&mut master, ENTER.len() + 5 + LEAVE.len());
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(is_raw(&device));
+    tty.heard(&Answer { id: 7, error: None });
+    restoring.unwrap().join().unwrap();
+    assert!(!is_raw(&device));
 }
 
 #[test]
@@ -213,7 +253,7 @@ fn panics_where_it_is_asked_to() {
         if thread == "on another thread" {
             let (closing, input) = unbounded();
             tty.set_closing(closing);
-            tty.set_farewell(b"pictures deleted".to_vec());
+            tty.set_farewell(farewell(b"pictures deleted", None));
             let other = std::thread::Builder::new().name("encoder".to_owned());
             let panicked = other.spawn(|| panic!("boom")).unwrap().join();
             assert!(panicked.is_err());

@@ -254,6 +254,15 @@ impl Console {
         )
     }
 
+    /// Waits until keys come one by one, or by lines again.
+    pub(crate) fn wait_raw(&self, raw: bool) {
+        let start = Instant::now();
+        while self.is_raw() != raw {
+            assert!(start.elapsed() < PATIENCE, "the terminal's settings stay");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Whether keys come one by one; the shell's terminal has them by lines.
     pub(crate) fn is_raw(&self) -> bool {
         let termios = rustix_termios(&*self.master);

@@ -137,7 +137,10 @@ fn every_ending_deletes_the_pictures_also_in_the_middle_of_one() {
             assert_eq!(status.success(), ending == "q", "{name} {ending}");
             assert_eq!(left_behind, [] as [u32; 0], "{name} {ending}");
             let end = &bytes[bytes.floor_char_boundary(bytes.len().saturating_sub(80))..];
-            assert!(end.ends_with("\x1b[?1049l\x1b[?25h"), "{name} {ending}: {end:?}");
+            assert!(
+                end.ends_with("\x1b[?1049l\x1b[?25h"),
+                "{name} {ending}: {end:?}"
+            );
         }
     }
 }
@@ -152,14 +155,14 @@ fn pictures_are_sent_again_after_the_program_was_stopped() {
     console.wait_bytes("the shell's screen", |bytes| {
         contains(bytes, b"\x1b[?1049l")
     });
-    assert!(!console.is_raw());
+    console.wait_raw(false);
     assert!(console.pictures(|terminal| terminal.left_behind.is_empty()));
     // As `fg` does.
     console.signal("CONT");
     console.wait_pictures("the picture again", |terminal| {
         terminal.uploads > uploads && is_stacked(terminal)
     });
-    assert!(console.is_raw());
+    console.wait_raw(true);
     quit(console);
 }
 

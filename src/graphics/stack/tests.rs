@@ -180,7 +180,7 @@ fn whatever_happens_exactly_the_photo_and_the_heatmap_are_shown_and_nothing_is_l
                         bench.stack.erased();
                     }
                     2 => {
-                        bench.send(&bench.stack.farewell());
+                        bench.send(&bench.stack.farewell().bytes);
                         bench.send(b"\x1b[?1049l\x1b[?1049h");
                         bench.stack.forgotten();
                     }
@@ -224,7 +224,7 @@ fn whatever_happens_exactly_the_photo_and_the_heatmap_are_shown_and_nothing_is_l
                 .iter()
                 .find(|error| !EXPECTED.iter().any(|word| error.starts_with(word)));
             assert_eq!(wrong, None, "{what}");
-            bench.send(&bench.stack.farewell());
+            bench.send(&bench.stack.farewell().bytes);
             assert_eq!(bench.terminal.visible(), [], "{what}");
             bench.send(b"\x1b[?1049l");
             if !profile.keeps_data {
@@ -262,7 +262,7 @@ fn an_ending_in_the_middle_of_an_upload_leaves_nothing() {
         bench.send(&chunks[0]);
         // In the middle of a sequence.
         bench.send(&chunks[1][..100]);
-        bench.send(&bench.stack.farewell());
+        bench.send(&bench.stack.farewell().bytes);
         assert_eq!(bench.terminal.held(), [] as [u32; 0], "{}", profile.name);
         // The next program's picture is not taken for the rest of ours.
         let route = if profile.tmux {
