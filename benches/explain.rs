@@ -62,20 +62,21 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     tch::set_num_threads(arguments.threads);
+    let image = arguments.image.clone().unwrap_or_else(|| {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("assets/demo/images/03-apple-umbrella.png")
+    });
+    let picture = gradcam::picture::decode::decode(&image)?;
     let (source, recipe) = match &arguments.model {
         Some(path) => {
             let as_it_is = RecipeOverrides {
                 resize: Some(Resize::None),
-                crop: Some(None),
+                crop: Some(Some(picture.dimensions())),
                 ..RecipeOverrides::default()
             };
             (ModelSource::File(path.clone()), as_it_is)
         }
         None => (ModelSource::Demo, RecipeOverrides::default()),
     };
-    let image = arguments.image.clone().unwrap_or_else(|| {
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("assets/demo/images/03-apple-umbrella.png")
-    });
     let model = Model::load(
         &source,
         &LoadOptions {
@@ -84,7 +85,6 @@ fn main() -> Result<()> {
             ..LoadOptions::default()
         },
     )?;
-    let picture = gradcam::picture::decode::decode(&image)?;
     let bench = Bench {
         input: model.prepare(&picture)?,
         model,
