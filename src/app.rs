@@ -32,7 +32,7 @@ use crate::graphics::stack::Scene;
 use crate::graphics::{Protocol, Slot, sequences};
 use crate::job::Reply;
 use crate::model::Model;
-use crate::terminal::{Input, Screen, Session};
+use crate::terminal::{Input, Report, Screen, Session};
 use crate::text::visible;
 use crate::view::view;
 use crate::worker::studio::Studio;
@@ -202,12 +202,12 @@ impl<'a> App<'a> {
                     Err(_) => self.encoded.layers = never(),
                 },
                 recv(self.answers) -> answer => match answer {
-                    Ok(answer) => self.answered(&answer),
+                    Ok(answer) => self.answered(answer),
                     Err(_) => self.answers = never(),
                 },
                 recv(self.session.writer().reports()) -> report => {
-                    if let (Pictures::Easel(easel), Ok(report)) = (&mut self.pictures, report) {
-                        easel.reported(report);
+                    if let Ok(report) = report {
+                        self.reported(report);
                     }
                 }
                 recv(self.session.writer().idle()) -> _ => {}
@@ -378,17 +378,22 @@ impl<'a> App<'a> {
         }
     }
 
-    fn answered(&mut self, answer: &Answer) {
-        let Pictures::Easel(easel) = &mut self.pictures else {
-            return;
-        };
-        let now = Instant::now();
-        // An upload has been written before the terminal answers; its report may be behind.
-        for report in self.session.writer().reports().try_iter() {
-            easel.reported(report);
+    fn answered(&mut self, answer: Answer) {
+        let round_trip = self.round_trip();
+        if let Pictures::Easel(easel) = &mut self.pictures {
+            easel.answered(answer, round_trip, Instant::now());
         }
-        let round_trip = self.session.capabilities().round_trip;
-        easel.answered(answer, round_trip.unwrap_or_default(), now);
+    }
+
+    fn reported(&mut self, report: Report) {
+        let round_trip = self.round_trip();
+        if let Pictures::Easel(easel) = &mut self.pictures {
+            easel.reported(report, round_trip, Instant::now());
+        }
+    }
+
+    fn round_trip(&self) -> Duration {
+        self.session.capabilities().round_trip.unwrap_or_default()
     }
 
     fn say(&mut self, state: &mut State, reason: String) {

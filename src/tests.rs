@@ -181,7 +181,10 @@ fn only_graphics_makes_escape_sequences() {
 fn only_the_terminal_reads_standard_input() {
     // viuer's questions are answered on a pseudo-terminal that takes the place of standard input
     // for a moment; nothing is read from the real one there.
-    assert_eq!(files_with("stdin()"), ["graphics/viuer.rs", "terminal.rs"]);
+    assert_eq!(
+        files_with("stdin()"),
+        ["graphics/viuer.rs", "terminal.rs", "terminal/input.rs"]
+    );
 }
 
 #[test]

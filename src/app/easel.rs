@@ -82,6 +82,7 @@ struct InHand {
     upload: Upload,
     since: Instant,
     is_cut: bool,
+    early_answer: Option<Answer>,
 }
 
 /// A photo that the terminal has not said it has.
@@ -287,6 +288,7 @@ impl Easel {
             upload,
             since: now,
             is_cut: false,
+            early_answer: None,
         });
     }
 
@@ -321,7 +323,7 @@ impl Easel {
     }
 
     /// Takes in what became of the upload in hand.
-    pub(super) fn reported(&mut self, report: Report) {
+    pub(super) fn reported(&mut self, report: Report, round_trip: Duration, now: Instant) {
         let Some(in_hand) = self
             .in_hand
             .take_if(|in_hand| in_hand.token == report.token)
@@ -341,20 +343,30 @@ impl Easel {
                 since: in_hand.since,
             });
         }
+        if let Some(answer) = in_hand.early_answer {
+            self.answered(answer, round_trip, now);
+        }
     }
 
     /// Takes in what the terminal says of a picture.
-    pub(super) fn answered(&mut self, answer: &Answer, round_trip: Duration, now: Instant) {
-        if !self.stack.answered(answer) {
+    pub(super) fn answered(&mut self, answer: Answer, round_trip: Duration, now: Instant) {
+        let stack = &self.stack;
+        if let Some(in_hand) = &mut self.in_hand
+            && stack.is_about(&answer, in_hand.upload)
+        {
+            // The terminal was faster than the writer's own word.
+            in_hand.early_answer = Some(answer);
             return;
         }
-        if let Some(error) = &answer.error {
-            log::info!("the terminal says {error} of picture {}", answer.id);
-        }
-        let about = |one: &mut Unanswered| self.stack.is_about(answer, one.upload);
+        let about = |one: &mut Unanswered| stack.is_about(&answer, one.upload);
         if let Some(one) = self.unanswered.take_if(about) {
             let taken = now.duration_since(one.since).saturating_sub(round_trip);
             self.rate = Some(one.bytes as f64 / taken.as_secs_f64().max(1e-4));
+        }
+        if self.stack.answered(&answer)
+            && let Some(error) = &answer.error
+        {
+            log::info!("the terminal says {error} of picture {}", answer.id);
         }
     }
 
@@ -376,5 +388,102 @@ impl Easel {
         self.unanswered = None;
         self.stack.forgotten();
         session.set_farewell(Farewell::default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graphics::Slot;
+
+    const PHOTO: Key = Key {
+        name: 1,
+        quality: Quality::Preview,
+    };
+
+    /// An easel whose writer has a photo in hand, the report of it, and the terminal's answer to it.
+    fn in_hand() -> (Easel, Report, Answer) {
+        let mut easel = Easel::start(Route::Direct, PixelSize::new(9, 18)).unwrap();
+        let size = PixelSize::new(1, 1);
+        let png = indexed(size, &[0], &[[1, 2, 3, 255]]).unwrap();
+        easel.library.insert(PHOTO, png.clone());
+        let scene = Scene {
+            slot: Slot {
+                x: 0,
+                y: 0,
+                size: CellSize::new(1, 1),
+            },
+            photo: PHOTO.name,
+            heat: None,
+            part: None,
+        };
+        let wanted = Wanted {
+            scene: Some(&scene),
+            may_begin: true,
+            is_answered: true,
+            ..Wanted::default()
+        };
+        let Some(Step::Upload(upload)) = easel.stack.next(wanted, &easel.library) else {
+            panic!("no upload");
+        };
+        let (chunks, _) = easel.stack.sequences(upload, &png);
+        let sent = String::from_utf8(chunks.concat()).unwrap();
+        let id = sent.split("i=").nth(1).unwrap().split(',').next().unwrap();
+        let answer = Answer {
+            id: id.parse().unwrap(),
+            error: None,
+        };
+        easel.stack.begun(upload);
+        easel.in_hand = Some(InHand {
+            token: 1,
+            upload,
+            since: Instant::now(),
+            is_cut: false,
+            early_answer: None,
+        });
+        let report = Report {
+            token: 1,
+            is_whole: true,
+        };
+        (easel, report, answer)
+    }
+
+    #[test]
+    fn a_terminal_that_answers_before_the_writer_has_spoken_is_not_waited_for() {
+        let now = Instant::now();
+        for is_early in [false, true] {
+            let (mut easel, report, answer) = in_hand();
+            if is_early {
+                easel.answered(answer, Duration::ZERO, now);
+                easel.reported(report, Duration::ZERO, now);
+            } else {
+                easel.reported(report, Duration::ZERO, now);
+                assert!(easel.unanswered.is_some());
+                easel.answered(answer, Duration::ZERO, now);
+            }
+            assert!(easel.unanswered.is_none(), "early: {is_early}");
+            assert!(easel.rate.is_some(), "early: {is_early}");
+        }
+    }
+
+    #[test]
+    fn a_movement_through_the_list_waits_until_it_stands_still() {
+        let mut easel = Easel::start(Route::Direct, PixelSize::new(9, 18)).unwrap();
+        let start = Instant::now() + Duration::from_secs(1);
+        easel.moved(start);
+        assert_eq!(easel.may_begin, start, "the first key");
+        let next = start + Duration::from_millis(33);
+        easel.moved(next);
+        assert_eq!(easel.may_begin, next + STILL);
+    }
+
+    #[test]
+    fn a_slow_line_gets_pictures_at_its_own_pace() {
+        let mut easel = Easel::start(Route::Direct, PixelSize::new(9, 18)).unwrap();
+        assert_eq!(easel.pace(), None);
+        easel.rate = Some(16_000.0);
+        assert_eq!(easel.pace(), Some(19_200));
+        easel.rate = Some(2e6);
+        assert_eq!(easel.pace(), None);
     }
 }
