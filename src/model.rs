@@ -237,7 +237,6 @@ impl Model {
             graph.to_bfloat16(&sample_input(&recipe.recipe, device)?)?;
         }
         graph.fuse_operations(Copies::of(precision));
-        graph.wait_with_packing(true);
         let names = labels::Sources {
             named: options.labels.as_deref(),
             card: about.names,
@@ -492,13 +491,16 @@ impl Model {
         Ok(self.graph.layers.iter().map(summary).collect())
     }
 
-    /// Runs an empty image: the first run builds libtorch's kernels and is slow. More are to follow,
-    /// so weights are packed for them.
+    /// There will be one image: it is answered before weights would be packed for many.
+    pub fn expect_one_image(&self) {
+        self.graph.pack_nothing();
+    }
+
+    /// Runs an empty image: the first run builds libtorch's kernels and is slow.
     ///
     /// # Errors
     /// As [`Model::run`].
     pub fn warm_up(&self) -> Result<(), ModelError> {
-        self.graph.wait_with_packing(false);
         let image = RgbImage::new(320, 320);
         let pass = self.run(&self.prepare(&image)?)?;
         drop(pass.gradients(&[(ClassIndex(0), 1.0)])?);

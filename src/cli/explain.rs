@@ -54,6 +54,10 @@ pub fn run(settings: &ExplainSettings, out: &mut dyn Write) -> Result<bool> {
             visible(&settings.out.display().to_string())
         )
     })?;
+    let one_image = matches!(settings.images.as_slice(), [one] if one.is_file());
+    if one_image && !settings.options.method.method().is_slow() && !settings.options.aug_smooth {
+        model.expect_one_image();
+    }
     let mut session = Session {
         settings,
         model: &model,

@@ -32,8 +32,8 @@ pub struct Fused {
     packer: Packer,
     /// Made when it first runs: most graphs have weights that no run without autograd reads.
     packed: OnceCell<Packed>,
-    /// Whether its next run still goes one by one.
-    waits: Cell<bool>,
+    /// Whether weights are packed at all.
+    packs: Cell<bool>,
 }
 
 /// Nodes one after the other, each of which reads what the one before makes.
@@ -114,16 +114,15 @@ impl Fused {
 }
 
 impl Graph {
-    /// Whether weights are packed in the second run only. A network that runs once is done sooner
-    /// than its weights are packed.
-    pub fn wait_with_packing(&self, wait: bool) {
+    /// Packs no weights from now on. A network that runs once is done sooner than they are packed.
+    pub(super) fn pack_nothing(&self) {
         for fused in self.fused.values() {
-            fused.waits.set(wait);
+            fused.packs.set(false);
         }
     }
 
-    /// Runs a fused operation, or its nodes one by one where it waits or oneDNN refuses it: sums with
-    /// something of another shape, for one.
+    /// Runs a fused operation, or its nodes one by one where nothing is packed or oneDNN refuses it:
+    /// sums with something of another shape, for one.
     ///
     /// # Errors
     /// As [`Node::run`].
@@ -133,8 +132,8 @@ impl Graph {
         values: &[Option<Tensor>],
     ) -> Result<Vec<Tensor>, DispatchError> {
         let value = |id: ValueId| self.constants.get(&id).or_else(|| values[id.0].as_ref());
-        let waits = fused.waits.replace(false);
-        if !waits && let Ok(outputs) = fused.run(&self.constants, value) {
+        let packs = fused.packs.get();
+        if packs && let Ok(outputs) = fused.run(&self.constants, value) {
             return Ok(outputs);
         }
         let mut made: Vec<(ValueId, Tensor)> = Vec::new();
@@ -148,8 +147,8 @@ impl Graph {
             let named = node.outputs.iter().copied();
             made.extend(named.zip(outputs.iter().map(Tensor::shallow_clone)));
         }
-        if waits && let Some(weight) = self.constants.get(&fused.packer.weight) {
-            // It is read once more, when it is packed.
+        if !packs && let Some(weight) = self.constants.get(&fused.packer.weight) {
+            // A network that runs once reads it once.
             release(weight);
         }
         Ok(outputs)
@@ -467,7 +466,7 @@ fn fused(
         chain,
         packer,
         packed: OnceCell::new(),
-        waits: Cell::new(false),
+        packs: Cell::new(true),
     })
 }
 
