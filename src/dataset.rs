@@ -1,6 +1,8 @@
 //! The images that were asked for: which files, in what order, and what is known of them.
 
+pub mod review;
 pub mod scan;
+pub mod score;
 pub mod truth;
 
 use std::path::Path;
