@@ -5,6 +5,7 @@ mod fuse;
 pub mod methods;
 pub mod options;
 mod principal;
+pub mod score;
 pub mod target;
 
 use crate::heatmap::{Grid, Heatmap, MapState};

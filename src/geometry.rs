@@ -88,6 +88,25 @@ pub struct Window {
     pub height: f64,
 }
 
+impl Window {
+    /// Whether a point lies in it; of its edges, the upper and the left one belong to it.
+    #[must_use]
+    pub fn contains(&self, x: f64, y: f64) -> bool {
+        (self.x..self.x + self.width).contains(&x) && (self.y..self.y + self.height).contains(&y)
+    }
+
+    /// The same, larger by so much on every side.
+    #[must_use]
+    pub fn grown(&self, margin: f64) -> Self {
+        Self {
+            x: self.x - margin,
+            y: self.y - margin,
+            width: self.width + 2.0 * margin,
+            height: self.height + 2.0 * margin,
+        }
+    }
+}
+
 /// How the network's input lies on the image: resizing and cropping as one affine map.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct InputGeometry {

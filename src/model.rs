@@ -43,7 +43,7 @@ use open::Opened;
 use precision::{Precision, PrecisionChoice, PrecisionError};
 use recipe::{Recipe, RecipeOverrides};
 use run::Plan;
-pub use run::{Pass, RunError, Slope};
+pub use run::{Batch, Pass, RunError, Slope};
 use walk::{Found, Rule, Slopes, Wanted};
 
 /// Index of a class, as the model's output numbers them.
@@ -300,6 +300,18 @@ impl Model {
         })
     }
 
+    /// Images as the network reads them, `[n, 3, height, width]`; all of one size.
+    ///
+    /// # Errors
+    /// When they differ in size, or libtorch has no memory.
+    pub fn tensor_of(&self, seen: &[&RgbImage]) -> Result<Tensor, ModelError> {
+        let tensors = seen
+            .iter()
+            .map(|seen| self.recipe.normalize(seen))
+            .collect::<Result<Vec<Tensor>, _>>()?;
+        Ok(Tensor::f_cat(&tensors, 0)?.f_to_device(self.device)?)
+    }
+
     /// One forward pass, split at the layer that is explained unless another is named.
     ///
     /// # Errors
@@ -409,7 +421,10 @@ impl Model {
     }
 
     /// Programs that were exported for one image may refuse two, or mix them up.
-    fn takes_batches(&self) -> Result<bool, ModelError> {
+    ///
+    /// # Errors
+    /// As [`Model::run`].
+    pub fn takes_batches(&self) -> Result<bool, ModelError> {
         if let Some(&known) = self.takes_batches.get() {
             return Ok(known);
         }
@@ -428,6 +443,16 @@ impl Model {
             _ => false,
         };
         Ok(*self.takes_batches.get_or_init(|| same))
+    }
+
+    /// Runs as many inputs `[n, 3, height, width]` at once as are given, split at the layer that is
+    /// explained. Before each operation `stop` is asked whether to leave it at that.
+    ///
+    /// # Errors
+    /// As [`Model::run`]; [`RunError::Stopped`] when it was to stop.
+    pub fn run_batch(&self, inputs: &Tensor, stop: &dyn Fn() -> bool) -> Result<Batch, ModelError> {
+        let plan = self.plan(&self.summary.layer)?;
+        Ok(plan.run_batch(&self.graph, inputs, stop)?)
     }
 
     /// The order of work for a target layer.

@@ -51,7 +51,7 @@ pub struct MapFigures {
     pub entropy: Option<f32>,
     /// Center of mass in fractions of the input's width and height, from the upper left.
     pub center: Option<[f32; 2]>,
-    /// Share of the map's sum that lies inside the boxes of the true class, where there are any.
+    /// Share of the map's sum that lies inside the true boxes, where there are any.
     pub mass: Option<f32>,
 }
 

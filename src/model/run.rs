@@ -10,6 +10,8 @@
 //! the *bridge*. With the activations they are all that another layer further on needs, and all
 //! that the suffix needs to run again on other activations.
 
+mod batch;
+
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
@@ -18,6 +20,7 @@ use tch::{Kind, Tensor};
 use super::ClassIndex;
 use super::dispatch::DispatchError;
 use super::graph::{Graph, Layer, MapLayout, Node, Operand, ValueId};
+pub use batch::Batch;
 
 /// Why a network did not run.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +41,8 @@ pub enum RunError {
     NoLayer,
     #[error("the score of a class does not depend on layer {0}")]
     NoPath(String),
+    #[error("the run was stopped")]
+    Stopped,
 }
 
 /// The order of work for one target layer.
@@ -143,14 +148,19 @@ impl Map {
 
     /// `[channels, height, width]` in float32 of a tensor that lies as the layer's output.
     fn view(&self, tensor: &Tensor) -> Result<Tensor, tch::TchError> {
-        let tensor = tensor.f_squeeze_dim(0)?.f_to_kind(Kind::Float)?;
+        self.view_all(tensor)?.f_squeeze_dim(0)
+    }
+
+    /// The same of several images, `[n, channels, height, width]`.
+    fn view_all(&self, tensor: &Tensor) -> Result<Tensor, tch::TchError> {
+        let tensor = tensor.f_to_kind(Kind::Float)?;
         match self.layout {
             MapLayout::ChannelsFirst => Ok(tensor),
-            MapLayout::ChannelsLast => tensor.f_permute([2, 0, 1]),
+            MapLayout::ChannelsLast => tensor.f_permute([0, 3, 1, 2]),
             MapLayout::Tokens { prefix, .. } => tensor
-                .f_narrow(0, prefix as i64, self.height * self.width)?
-                .f_permute([1, 0])?
-                .f_reshape([self.channels, self.height, self.width]),
+                .f_narrow(1, prefix as i64, self.height * self.width)?
+                .f_permute([0, 2, 1])?
+                .f_reshape([-1, self.channels, self.height, self.width]),
         }
     }
 }
@@ -232,20 +242,13 @@ impl Plan {
         tch::no_grad(|| prefix.run(graph, &mut values))?;
         let no_path = || RunError::NoPath(self.layer.name.clone());
         let tapped = values[tap.0].take().ok_or_else(no_path)?;
-        let shape = tapped.size();
-        let map = Map::of(&self.layer, &shape).ok_or_else(|| RunError::NoMap {
-            layer: self.layer.name.clone(),
-            shape,
-        })?;
+        let map = self.map_of(&tapped)?;
         let bridge: Vec<(ValueId, Tensor)> = self
             .bridge
             .iter()
             .filter_map(|id| Some((*id, values[id.0].as_ref()?.shallow_clone())))
             .collect();
-        let pooled_head = self
-            .pooled_head
-            .and_then(|id| graph.constants.get(&id))
-            .map(Tensor::shallow_clone);
+        let pooled_head = self.head_weight(graph);
         let activations = tapped
             .f_detach()?
             .f_set_requires_grad(pooled_head.is_none())?;
@@ -278,6 +281,23 @@ impl Plan {
             gradient: RefCell::default(),
             bytes,
         })
+    }
+
+    /// Where the target layer's output, of one image or of several, has its positions.
+    fn map_of(&self, output: &Tensor) -> Result<Map, RunError> {
+        let mut shape = output.size();
+        if let Some(images) = shape.first_mut() {
+            *images = 1;
+        }
+        Map::of(&self.layer, &shape).ok_or_else(|| RunError::NoMap {
+            layer: self.layer.name.clone(),
+            shape,
+        })
+    }
+
+    fn head_weight(&self, graph: &Graph) -> Option<Tensor> {
+        let weight = self.pooled_head.and_then(|id| graph.constants.get(&id));
+        weight.map(Tensor::shallow_clone)
     }
 
     /// The Hessian of a score with respect to the activations, times the activations,
@@ -423,22 +443,22 @@ impl Steps {
     }
 
     fn run(&self, graph: &Graph, values: &mut [Option<Tensor>]) -> Result<(), RunError> {
-        self.run_and(graph, values, |_, _| {})
+        self.run_and(graph, values, |_, _| Ok(()))
     }
 
-    /// Runs the nodes and shows each value to `seen` when it is made.
+    /// Runs the nodes and shows each value to `seen` when it is made, which may end the run.
     fn run_and(
         &self,
         graph: &Graph,
         values: &mut [Option<Tensor>],
-        mut seen: impl FnMut(ValueId, &Tensor),
+        mut seen: impl FnMut(ValueId, &Tensor) -> Result<(), RunError>,
     ) -> Result<(), RunError> {
         for (number, spent) in self.iter() {
             let outputs = graph.run(number, values)?;
             let made = graph.operation(number);
             let made = made.into_iter().flat_map(|node| &node.outputs);
             for (id, output) in made.zip(outputs) {
-                seen(*id, &output);
+                seen(*id, &output)?;
                 values[id.0] = Some(output);
             }
             for value in spent {
@@ -639,11 +659,20 @@ pub fn first_not_finite(graph: &Graph, input: &Tensor) -> Result<Option<String>,
 }
 
 /// Runs everything once, without autograd, and shows each value when it is made.
-fn look(graph: &Graph, input: &Tensor, seen: impl FnMut(ValueId, &Tensor)) -> Result<(), RunError> {
+fn look(
+    graph: &Graph,
+    input: &Tensor,
+    mut seen: impl FnMut(ValueId, &Tensor),
+) -> Result<(), RunError> {
     let steps = Steps::new(graph, (0..graph.nodes.len()).collect(), &HashSet::new());
     let mut values = graph.no_values();
     values[graph.input.0] = Some(input.shallow_clone());
-    tch::no_grad(|| steps.run_and(graph, &mut values, seen))
+    tch::no_grad(|| {
+        steps.run_and(graph, &mut values, |id, output| {
+            seen(id, output);
+            Ok(())
+        })
+    })
 }
 
 /// The layer to explain in a network of which nothing is known, and how many classes there are: the

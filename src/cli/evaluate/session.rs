@@ -252,10 +252,9 @@ impl Measured {
         error: &ExplainError,
         progress: &Progress,
     ) -> Result<()> {
-        let sentence = if let ExplainError::Unfit { .. } = error {
-            let sentence = error.to_string();
-            self.left_out.insert(place, sentence.clone());
-            sentence
+        let sentence = if let ExplainError::Unfit { reason, .. } = error {
+            self.left_out.insert(place, reason.clone());
+            error.to_string()
         } else {
             let sentence = format!("{image}: {}: {error}", task.name());
             self.failures.push(sentence.clone());

@@ -17,7 +17,6 @@
 
 use super::{Better, ExplainError, Figure, Maps, Metric, Needs, Subject, Tally};
 use crate::explain::methods::Watch;
-use crate::geometry::Window;
 use crate::heatmap::Grid;
 use crate::model::ClassIndex;
 
@@ -98,12 +97,8 @@ fn is_hit(subject: &Subject<'_>, class: ClassIndex, x: usize, y: usize) -> bool 
     let geometry = subject.input.geometry;
     let (x, y) = geometry.image_from_input(x as f64 + 0.5, y as f64 + 0.5);
     let margin = subject.evaluator.rules.tolerance;
-    let inside = |bounds: &Window| {
-        let right = bounds.x + bounds.width + margin;
-        let bottom = bounds.y + bounds.height + margin;
-        (bounds.x - margin..right).contains(&x) && (bounds.y - margin..bottom).contains(&y)
-    };
-    subject.boxes(class).iter().any(inside)
+    let mut boxes = subject.boxes(class).into_iter();
+    boxes.any(|bounds| bounds.grown(margin).contains(x, y))
 }
 
 fn with_recall(maps: &mut Maps<'_, '_>, watch: &mut dyn Watch) -> Result<Tally, ExplainError> {
