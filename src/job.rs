@@ -12,6 +12,7 @@ use std::time::Duration;
 use image::RgbImage;
 
 use crate::dataset::ImageId;
+use crate::dataset::score::Score;
 use crate::explain::options::Options;
 use crate::explain::{Explanation, Prediction};
 use crate::geometry::{InputGeometry, PixelSize, Window};
@@ -82,7 +83,22 @@ pub enum Job {
     },
     /// The picture in hand is no longer wanted.
     Stop,
+    /// Images to score when there is nothing else to do, after those that are waiting already.
+    Score(Vec<ImageRef>),
 }
+
+/// How far the scoring of the folder is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Images that are scored or cannot be read.
+    pub done: usize,
+    pub total: usize,
+    /// Images a second, where enough has been done to tell.
+    pub per_second: Option<f64>,
+}
+
+/// The score of an image, or why there is none in a sentence.
+pub type Scored = (ImageId, Result<Score, String>);
 
 /// What is known as soon as the model is loaded.
 #[derive(Clone, Debug)]
@@ -116,6 +132,11 @@ pub enum Reply {
     },
     /// An image that was prepared ahead cannot be read.
     Unreadable { image: ImageId, reason: String },
+    /// Scores of some images of the folder.
+    Scored {
+        scores: Vec<Scored>,
+        progress: Progress,
+    },
     /// The heatmap of a class that may be wanted next, of the picture that was shown last.
     Ahead {
         generation: Generation,

@@ -286,6 +286,12 @@ impl Model {
         &self.labels
     }
 
+    /// Whether it runs on the processor, not on a GPU.
+    #[must_use]
+    pub fn is_on_processor(&self) -> bool {
+        self.device == Device::Cpu
+    }
+
     /// The image as the network reads it.
     ///
     /// # Errors

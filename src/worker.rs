@@ -5,6 +5,8 @@
 //! plain data leaves it.
 
 pub mod cache;
+mod readers;
+pub mod scoring;
 pub mod studio;
 
 use std::collections::VecDeque;
@@ -13,14 +15,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, select, unbounded};
 
+use crate::dataset::score::Score;
 use crate::explain::methods::Watch;
 use crate::explain::{ExplainError, Prediction};
-use crate::job::{About, Form, Generation, ImageRef, Job, Outcome, Reply, Request};
+use crate::job::{About, Form, Generation, ImageRef, Job, Outcome, Reply, Request, Scored};
 use crate::model::LayerSummary;
 use crate::picture::layers::Heat;
+pub use readers::Prepared;
+use scoring::Scoring;
+
+/// Scores are told together with those of so long: each telling may draw the list again.
+const TELL: Duration = Duration::from_millis(300);
 
 /// Name of the worker's thread: a panic on it is a reply, not the end of the program.
 pub const THREAD_NAME: &str = "worker";
@@ -41,6 +50,16 @@ pub trait Explain {
     fn ahead(&mut self, request: &Request, rank: usize) -> Result<Option<Arc<Heat>>, String>;
     /// Writes the wanted picture at the image's full size; returns the file.
     fn save(&mut self, request: &Request, folder: &Path) -> Result<PathBuf, String>;
+    /// What reads images to score, and the scores that are there from before; nothing where no
+    /// folder is to be scored.
+    fn start_scoring(&mut self) -> Result<Option<(Scoring, Vec<Scored>)>, String>;
+    /// Scores images of one size, each with a score or a sentence on why there is none, and keeps
+    /// the scores for the next time. Nothing when `stop` has called it off.
+    fn score(
+        &mut self,
+        batch: &[Prepared],
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Vec<Result<Score, String>>>, String>;
 }
 
 /// The running thread. Dropping it closes the channel and waits for the job in hand.
@@ -72,6 +91,9 @@ impl Worker {
                     ahead: VecDeque::new(),
                     classes: None,
                     layers_told: false,
+                    scoring: None,
+                    scored: Vec::new(),
+                    told: Instant::now(),
                 }
                 .work(),
                 Err(reason) => {
@@ -140,6 +162,11 @@ struct Desk<E> {
     /// The picture that was shown last, and the ranks of classes whose layers it may need next.
     classes: Option<(Request, RangeInclusive<usize>)>,
     layers_told: bool,
+    scoring: Option<Scoring>,
+    /// Scores that the interface has not been told.
+    scored: Vec<Scored>,
+    /// When it was told last.
+    told: Instant,
 }
 
 /// The interface has gone away.
@@ -191,6 +218,7 @@ impl<E: Explain> Desk<E> {
                 }
                 // There is nothing in hand any more.
                 Job::Stop => Ok(()),
+                Job::Score(images) => self.begin_scoring(images),
             };
             if done.is_err() {
                 return;
@@ -225,6 +253,12 @@ impl<E: Explain> Desk<E> {
                 self.class_ahead(rank).ok()?;
             } else if let Some(image) = self.ahead.pop_front() {
                 self.prepare(&image).ok()?;
+            } else if self
+                .scoring
+                .as_ref()
+                .is_some_and(|scoring| !scoring.is_done())
+            {
+                self.go_on_scoring().ok()?;
             } else {
                 self.waiting.push_back(self.jobs.recv().ok()?);
             }
@@ -238,7 +272,7 @@ impl<E: Explain> Desk<E> {
             Ok(layers) => self.reply(Reply::Layers(layers)),
             Err(reason) => {
                 log::error!("the table of layers: {reason}");
-                Ok(())
+                self.reply(Reply::Layers(Arc::from([])))
             }
         }
     }
@@ -310,6 +344,89 @@ impl<E: Explain> Desk<E> {
             },
         };
         self.reply(reply)
+    }
+
+    /// Images that are to be scored when there is nothing else to do.
+    fn begin_scoring(&mut self, images: Vec<ImageRef>) -> Result<(), Gone> {
+        if self.scoring.is_none() {
+            match fenced(|| self.engine.start_scoring()) {
+                Ok(Some((scoring, known))) => {
+                    self.scoring = Some(scoring);
+                    self.scored.extend(known);
+                }
+                Ok(None) => return Ok(()),
+                Err(reason) => {
+                    log::error!("scoring: {reason}");
+                    return Ok(());
+                }
+            }
+        }
+        if let Some(scoring) = &mut self.scoring {
+            scoring.add(images);
+        }
+        self.tell_scores()
+    }
+
+    /// Scores the next batch, or waits for an image to be read or for a job.
+    fn go_on_scoring(&mut self) -> Result<(), Gone> {
+        let Some(scoring) = &mut self.scoring else {
+            return Ok(());
+        };
+        match scoring.batch() {
+            Some(batch) => {
+                let jobs = &self.jobs;
+                let engine = &mut self.engine;
+                let mut score =
+                    |batch: &[Prepared]| fenced(|| engine.score(batch, &|| !jobs.is_empty()));
+                let scores = match score(&batch) {
+                    // One image that the network cannot take must not cost the others their score.
+                    Err(_) if batch.len() > 1 => batch
+                        .iter()
+                        .map(|image| {
+                            Ok(score(std::slice::from_ref(image))?.map(|mut one| one.pop()))
+                        })
+                        .map(|score: Result<_, String>| match score {
+                            Ok(None) => None,
+                            Ok(Some(score)) => {
+                                score.or_else(|| Some(Err("it got no score".to_owned())))
+                            }
+                            Err(reason) => Some(Err(reason)),
+                        })
+                        .collect(),
+                    Err(reason) => Some(vec![Err(reason)]),
+                    Ok(scores) => scores,
+                };
+                let Some(scores) = scores else {
+                    scoring.put_back(batch);
+                    return Ok(());
+                };
+                scoring.count(batch.len(), Instant::now());
+                let images = batch.iter().map(|prepared| prepared.image);
+                self.scored.extend(images.zip(scores));
+            }
+            None => select! {
+                recv(self.jobs) -> job => self.waiting.push_back(job.map_err(|_| Gone)?),
+                recv(scoring.read()) -> read => {
+                    let read = read.map_err(|_| Gone)?;
+                    let unreadable = scoring.take(read, Instant::now());
+                    self.scored.extend(unreadable.map(|(image, reason)| (image, Err(reason))));
+                }
+            },
+        }
+        if scoring.is_done() || self.told.elapsed() >= TELL {
+            self.tell_scores()?;
+        }
+        Ok(())
+    }
+
+    fn tell_scores(&mut self) -> Result<(), Gone> {
+        let Some(scoring) = &self.scoring else {
+            return Ok(());
+        };
+        self.told = Instant::now();
+        let progress = scoring.progress(self.told);
+        let scores = std::mem::take(&mut self.scored);
+        self.reply(Reply::Scored { scores, progress })
     }
 
     fn reply(&self, reply: Reply) -> Result<(), Gone> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::dataset::score::Score;
 use crate::dataset::{ImageEntry, ImageId};
 use crate::explain::Prediction;
 use crate::explain::options::{Fusion, Options};
@@ -12,7 +13,7 @@ use crate::geometry::{CellSize, PixelSize, Window};
 use crate::graphics::blocks::BLOCK_PX;
 use crate::graphics::viuer::MAX_SIXEL_SIDE;
 use crate::graphics::{Capabilities, Protocol};
-use crate::job::{Form, Generation, Outcome, Target};
+use crate::job::{Form, Generation, Outcome, Progress, Target};
 use crate::model::{ClassIndex, LayerSummary, ModelSummary};
 use crate::picture::{Marks, Style, View};
 
@@ -50,6 +51,10 @@ pub struct State {
     /// How far the picture in hand is: steps done, and steps in all.
     pub progress: Option<(usize, usize)>,
     pub predictions: HashMap<ImageId, Arc<[Prediction]>>,
+    /// Scores of the images of the folder, by their numbers.
+    pub scores: Vec<Option<Score>>,
+    /// How far the scoring of the folder is.
+    pub scoring: Progress,
     pub unreadable: HashMap<ImageId, String>,
     /// The true classes of images, where they are known.
     pub truth: Arc<HashMap<ImageId, Vec<ClassIndex>>>,
@@ -58,8 +63,6 @@ pub struct State {
     /// Why the wanted picture did not come.
     pub failure: Option<(ImageId, String)>,
     pub asked: Asked,
-    /// Images that the worker was asked to prepare and has not answered for.
-    pub preparing: Vec<ImageId>,
     pub message: String,
     pub size: CellSize,
     pub capabilities: Capabilities,
@@ -161,12 +164,13 @@ impl State {
             layers: Arc::from([]),
             progress: None,
             predictions: HashMap::new(),
+            scores: Vec::new(),
+            scoring: Progress::default(),
             unreadable: HashMap::new(),
             truth: Arc::default(),
             shown: None,
             failure: None,
             asked: Asked::default(),
-            preparing: Vec::new(),
             message: String::new(),
             size,
             capabilities,
@@ -192,6 +196,36 @@ impl State {
         } else {
             None
         }
+    }
+
+    /// Name of a class; nothing before the model is loaded.
+    #[must_use]
+    pub fn label(&self, class: ClassIndex) -> &str {
+        self.labels.get(class.0).map_or("", |label| label)
+    }
+
+    #[must_use]
+    pub fn score(&self, image: ImageId) -> Option<&Score> {
+        self.scores.get(image.0)?.as_ref()
+    }
+
+    /// The top prediction of an image and its probability, as far as it is known.
+    #[must_use]
+    pub fn predicted(&self, image: ImageId) -> Option<(ClassIndex, f32)> {
+        if let Some(first) = self.predictions.get(&image).and_then(|all| all.first()) {
+            return Some((first.class, first.probability));
+        }
+        let score = self.score(image)?;
+        let class = usize::try_from(score.predicted()?).ok()?;
+        Some((ClassIndex(class), score.confidence()?))
+    }
+
+    /// Whether the top prediction is a true class; nothing where one of them is not known.
+    #[must_use]
+    pub fn is_right(&self, image: ImageId) -> Option<bool> {
+        let truth = self.truth.get(&image).filter(|truth| !truth.is_empty())?;
+        let (class, _) = self.predicted(image)?;
+        Some(truth.contains(&class))
     }
 
     /// Whether what is shown is not yet what is wanted.

@@ -13,7 +13,7 @@ use super::event::{Effect, Event};
 use super::layout::{help_pages, list_rows, panes};
 use super::state::{Mode, ModelState, Order, State};
 use super::zoom::Zoom;
-use crate::dataset::ImageId;
+use crate::dataset::{ImageEntry, ImageId};
 use crate::geometry::CellSize;
 use crate::job::{Generation, ImageRef, Job, Outcome, Reply, Request, Target};
 use crate::keymap::{Command, lookup};
@@ -277,19 +277,15 @@ fn requeue(state: &mut State) {
         .filter(|image| image.name.to_lowercase().contains(&wanted))
         .map(|image| image.id)
         .collect();
-    let best = |id: &ImageId| {
-        state
-            .predictions
-            .get(id)
-            .and_then(|predictions| predictions.first())
-    };
+    let best = |id: &ImageId| state.predicted(*id);
     match state.order {
         Order::Name => {}
         Order::Reverse => queue.reverse(),
-        Order::Class => queue
-            .sort_by_key(|id| best(id).map_or((true, ""), |first| (false, first.label.as_str()))),
+        Order::Class => queue.sort_by_key(|id| {
+            best(id).map_or((true, ""), |(class, _)| (false, state.label(class)))
+        }),
         Order::Doubtful => queue.sort_by(|a, b| {
-            let doubt = |id| best(id).map_or(f32::INFINITY, |first| first.probability);
+            let doubt = |id| best(id).map_or(f32::INFINITY, |(_, probability)| probability);
             doubt(a).total_cmp(&doubt(b))
         }),
     }
@@ -399,9 +395,27 @@ fn on_reply(state: &mut State, reply: Reply) -> Vec<Effect> {
             pages::refresh(state);
             wish(state);
         }
+        Reply::Scored { scores, progress } => {
+            state.scoring = progress;
+            state.scores.resize(state.images.len(), None);
+            for (image, score) in scores {
+                match score {
+                    Ok(score) => {
+                        state.unreadable.remove(&image);
+                        state.scores[image.0] = Some(score);
+                    }
+                    Err(reason) => {
+                        state.unreadable.insert(image, reason);
+                    }
+                }
+            }
+        }
         Reply::Layers(layers) => {
             state.layers = layers;
             pages::refresh(state);
+            // The first picture is there; now the folder has its turn.
+            let images = state.images.iter().map(reference).collect();
+            return vec![Effect::Send(Job::Score(images))];
         }
         Reply::Progress {
             generation,
@@ -414,14 +428,12 @@ fn on_reply(state: &mut State, reply: Reply) -> Vec<Effect> {
         Reply::Unavailable(reason) => state.model = ModelState::Unavailable(reason),
         Reply::Predicted { image, predictions } => {
             state.unreadable.remove(&image);
-            state.preparing.retain(|other| *other != image);
             state.predictions.insert(image, predictions);
             if state.current().is_some_and(|current| current.id == image) {
                 explanation::settle(state);
             }
         }
         Reply::Unreadable { image, reason } => {
-            state.preparing.retain(|other| *other != image);
             state.unreadable.insert(image, reason);
         }
         Reply::Done {
@@ -496,22 +508,19 @@ fn pump(state: &mut State) -> Option<Effect> {
         return None;
     };
     state.asked.in_flight = Some(request.generation);
-    let unknown = |id: &ImageId| !state.predictions.contains_key(id);
-    state.preparing = request
-        .prepare
-        .iter()
-        .map(|image| image.id)
-        .filter(unknown)
-        .collect();
     Some(Effect::Send(Job::Show(request)))
+}
+
+fn reference(image: &ImageEntry) -> ImageRef {
+    ImageRef {
+        id: image.id,
+        path: image.path.clone(),
+    }
 }
 
 /// The whole picture that is wanted now.
 fn request(state: &State) -> Option<Request> {
-    let reference = |id: &ImageId| ImageRef {
-        id: *id,
-        path: state.image(*id).path.clone(),
-    };
+    let reference = |id: &ImageId| reference(state.image(*id));
     let current = state.queue.get(state.selected)?;
     Some(Request {
         generation: state.asked.latest,
@@ -539,7 +548,7 @@ fn ahead(state: &State) -> Vec<ImageId> {
     let rows = rows(state);
     let on_screen = state.queue.iter().skip(state.scroll).take(rows);
     let unknown =
-        |id: &&ImageId| !state.predictions.contains_key(id) && !state.unreadable.contains_key(id);
+        |id: &&ImageId| state.predicted(**id).is_none() && !state.unreadable.contains_key(id);
     for id in on_screen.filter(unknown).take(AHEAD) {
         if !images.contains(id) && state.queue.get(state.selected) != Some(id) {
             images.push(*id);

@@ -43,15 +43,16 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
 }
 
 fn line(state: &State, id: ImageId, selected: bool, width: usize) -> Line<'static> {
-    let answer = match (
-        state.predictions.get(&id).and_then(|found| found.first()),
-        state.unreadable.get(&id),
-    ) {
-        (Some(first), _) => format!(
-            "{} {:3.0}%",
-            head(&first.label, width * 2 / 5),
-            first.probability * 100.0
-        ),
+    let answer = match (state.predicted(id), state.unreadable.get(&id)) {
+        (Some((class, probability)), _) => {
+            let right = match state.is_right(id) {
+                Some(true) => "✓ ",
+                Some(false) => "✗ ",
+                None => "",
+            };
+            let label = head(state.label(class), width * 2 / 5);
+            format!("{right}{label} {:3.0}%", probability * 100.0)
+        }
         (None, Some(_)) => "! unreadable".to_owned(),
         (None, None) => String::new(),
     };

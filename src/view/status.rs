@@ -9,6 +9,7 @@ use ratatui::text::{Line, Span};
 
 use super::{head, hints};
 use crate::app::state::{Mode, ModelState, State};
+use crate::job::Progress;
 use crate::keymap::BINDINGS;
 use crate::text::count;
 
@@ -54,12 +55,7 @@ fn summary(state: &State) -> String {
     if state.is_waiting() && state.summary().is_some() {
         parts.push("working…".to_owned());
     }
-    if !state.preparing.is_empty() {
-        parts.push(format!(
-            "{} in the queue",
-            count(state.preparing.len(), "image")
-        ));
-    }
+    parts.extend(scoring(state.scoring));
     if !state.filter.is_empty() {
         parts.push(format!(
             "filter /{} {} of {}",
@@ -94,6 +90,34 @@ fn summary(state: &State) -> String {
         parts.push(format!("{name}: {family}, {classes} classes"));
     }
     parts.join(" · ")
+}
+
+/// How far the scoring of the folder is; nothing when it is done.
+fn scoring(progress: Progress) -> Option<String> {
+    let Progress {
+        done,
+        total,
+        per_second,
+    } = progress;
+    if done == total {
+        return None;
+    }
+    let mut words = format!("scored {done} of {total}");
+    if let Some(rate) = per_second.filter(|rate| *rate > 0.0) {
+        let left = Duration::from_secs_f64((total - done) as f64 / rate);
+        words.push_str(&format!(", {rate:.0}/s, {} left", in_words(left)));
+    }
+    Some(words)
+}
+
+/// "40 s", "12 min", "3 h 20 min".
+fn in_words(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..=99 => format!("{seconds} s"),
+        100..=5999 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
 }
 
 pub(super) fn footer(state: &State, frame: &mut Frame<'_>, area: Rect) {

@@ -12,15 +12,18 @@ use std::time::{Duration, Instant};
 
 use image::RgbImage;
 
-use super::Explain;
 use super::cache::Cache;
+use super::scoring::{Pace, Scoring};
+use super::{Explain, Prepared};
+use crate::dataset::score::Score;
 use crate::dataset::truth::{Classes, Truth};
 use crate::dataset::{ImageEntry, ImageId};
 use crate::explain::methods::{Unwatched, Watch};
 use crate::explain::options::Options;
+use crate::explain::score::{Subject, score};
 use crate::explain::{ExplainError, Explanation, Prediction, explain, predictions, softmax};
 use crate::geometry::{PixelSize, Window, resample_bilinear};
-use crate::job::{About, Form, ImageRef, Outcome, Request, Target, Times, map_of};
+use crate::job::{About, Form, ImageRef, Outcome, Request, Scored, Target, Times, map_of};
 use crate::model::passes::Passes;
 use crate::model::{ClassIndex, Input, LayerSummary, Model};
 use crate::picture::decode::decode;
@@ -31,6 +34,11 @@ use name::name_part;
 
 /// How many predictions are shown.
 pub const TOP: usize = 5;
+/// Images that a GPU scores at once.
+const GPU_BATCH: usize = 64;
+/// Batches that are read ahead of a GPU.
+const AHEAD_OF_GPU: usize = 3;
+const MOST_READERS: usize = 32;
 /// No picture on the screen is wider or higher; larger images are kept at this size.
 const SCREEN: PixelSize = PixelSize::new(1280, 1280);
 
@@ -78,6 +86,8 @@ pub fn timed<T>(total: &mut Duration, work: impl FnOnce() -> T) -> T {
 #[derive(Debug)]
 pub struct Studio {
     model: Model,
+    /// What is known of images.
+    known: Truth,
     truth: Arc<HashMap<ImageId, Vec<ClassIndex>>>,
     warning: Option<String>,
     kept: Cache<ImageId, Kept>,
@@ -105,6 +115,7 @@ impl Studio {
     pub fn new(model: Model, cache_bytes: usize) -> Self {
         Self {
             model,
+            known: Truth::default(),
             truth: Arc::default(),
             warning: None,
             kept: Cache::new(cache_bytes),
@@ -125,12 +136,13 @@ impl Studio {
         match Truth::find(named, paths, images, &classes, &mut notes) {
             Ok(Some(truth)) => {
                 // That a table lacks some images is no news in a review.
-                let known = truth.classes().into_iter();
+                let classes = truth.classes().into_iter();
                 self.truth = Arc::new(
-                    known
+                    classes
                         .map(|(image, all)| (image, all.into_iter().map(ClassIndex).collect()))
                         .collect(),
                 );
+                self.known = truth;
             }
             Ok(None) => {}
             Err(error) => notes.push(error.to_string()),
@@ -140,6 +152,30 @@ impl Studio {
         }
         self.warning = notes.into_iter().next();
         self
+    }
+
+    /// How scoring is spread over this machine.
+    fn pace(&self) -> Result<Pace, String> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let takes_batches = self
+            .model
+            .takes_batches()
+            .map_err(|error| error.to_string())?;
+        let on_processor = self.model.is_on_processor();
+        let batch = match (takes_batches, on_processor) {
+            (false, _) => 1,
+            (true, true) => cores.clamp(4, 16),
+            (true, false) => GPU_BATCH,
+        };
+        Ok(Pace {
+            batch,
+            ahead: if on_processor {
+                batch
+            } else {
+                AHEAD_OF_GPU * batch
+            },
+            readers: cores.min(MOST_READERS),
+        })
     }
 
     fn kept(&mut self, image: &ImageRef) -> Result<&mut Kept, String> {
@@ -381,6 +417,32 @@ impl Explain for Studio {
         }
         let photo = parts.geometry.image.fitted_into(request.picture_size);
         Ok(heat(&parts, request.style, photo, cell_px).map(Arc::new))
+    }
+
+    fn start_scoring(&mut self) -> Result<Option<(Scoring, Vec<Scored>)>, String> {
+        let pace = self.pace()?;
+        let scoring = Scoring::start(self.model.recipe(), pace);
+        let scoring = scoring.map_err(|error| format!("no thread to read images: {error}"))?;
+        Ok(Some((scoring, Vec::new())))
+    }
+
+    fn score(
+        &mut self,
+        batch: &[Prepared],
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Vec<Result<Score, String>>>, String> {
+        let subjects: Vec<Subject<'_>> = batch
+            .iter()
+            .map(|image| Subject {
+                seen: &image.seen,
+                geometry: &image.geometry,
+                truth: self.known.of(image.image),
+            })
+            .collect();
+        match score(&self.model, &subjects, stop) {
+            Err(ExplainError::CalledOff) => Ok(None),
+            scores => scores.map(Some).map_err(|error| error.to_string()),
+        }
     }
 
     fn save(&mut self, request: &Request, folder: &Path) -> Result<PathBuf, String> {

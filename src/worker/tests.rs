@@ -8,6 +8,7 @@ use crate::job::{Generation, Target};
 use crate::model::ModelSummary;
 use crate::model::precision::Precision;
 use crate::picture::Style;
+use crate::worker::scoring::Pace;
 
 /// The explanation of this image takes many steps, each with a leave of its own.
 const SLOW: ImageId = ImageId(21);
@@ -64,6 +65,36 @@ impl Explain for Scripted {
     fn ahead(&mut self, _: &Request, rank: usize) -> Result<Option<Arc<Heat>>, String> {
         self.asked.send(format!("rank {rank}")).unwrap();
         Ok(None)
+    }
+
+    fn start_scoring(&mut self) -> Result<Option<(Scoring, Vec<Scored>)>, String> {
+        let pace = Pace {
+            batch: 2,
+            ahead: 2,
+            readers: 1,
+        };
+        let scoring = Scoring::start(&scoring::tests::recipe(), pace).unwrap();
+        let known = Score::new(&[], 0.0, 7.0);
+        Ok(Some((scoring, vec![(ImageId(99), Ok(known))])))
+    }
+
+    /// Asks for leave, and then whether to stop.
+    fn score(
+        &mut self,
+        batch: &[Prepared],
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Vec<Result<Score, String>>>, String> {
+        let numbers: Vec<usize> = batch.iter().map(|image| image.image.0).collect();
+        self.asked.send(format!("score {numbers:?}")).unwrap();
+        self.leave.recv().map_err(|_| "no leave".to_owned())?;
+        if stop() {
+            return Ok(None);
+        }
+        if numbers.contains(&2) {
+            return Err("not the second".to_owned());
+        }
+        let score = |number: &usize| Ok(Score::new(&[], 0.0, *number as f32));
+        Ok(Some(numbers.iter().map(score).collect()))
     }
 
     fn save(&mut self, request: &Request, folder: &Path) -> Result<PathBuf, String> {
@@ -322,4 +353,88 @@ fn dropping_the_worker_while_it_is_busy_waits_for_the_job_in_hand() {
     drop(leave);
     drop(worker);
     assert!(hears.try_iter().all(|heard| !heard.starts_with("save")));
+}
+
+/// Files of images with these numbers, and one that is none.
+fn files(folder: &tempfile::TempDir, numbers: &[usize]) -> Vec<ImageRef> {
+    numbers
+        .iter()
+        .map(|&number| {
+            let path = folder.path().join(format!("{number}.png"));
+            if number == 5 {
+                std::fs::write(&path, "no image").unwrap();
+            } else {
+                image::RgbImage::new(4, 4).save(&path).unwrap();
+            }
+            ImageRef {
+                id: ImageId(number),
+                path: Arc::from(path),
+            }
+        })
+        .collect()
+}
+
+/// What is told of scores until all are done: the entropy, or why there is no score.
+fn scored(worker: &Worker) -> Vec<(usize, Result<f32, String>)> {
+    let mut all = Vec::new();
+    loop {
+        if let Reply::Scored { scores, progress } = heard(worker.replies()) {
+            let told = scores
+                .into_iter()
+                .map(|(image, score)| (image.0, score.map(|score| score.entropy)));
+            all.extend(told);
+            if progress.done == progress.total {
+                return all;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_folder_is_scored_when_nothing_else_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (worker, asked, leave) = start();
+    worker.send(Job::Score(files(&folder, &[0, 1, 3, 5, 4])));
+    assert_eq!(heard(&asked), "score [0, 1]");
+    // A wish comes first, and the batch in hand is left for it.
+    worker.send(Job::Show(request(8, &[])));
+    leave.send(()).unwrap();
+    assert_eq!(heard(&asked), "predict 8");
+    leave.send(()).unwrap();
+    assert_eq!(heard(&asked), "show 8");
+    for batch in ["score [0, 1]", "score [3]", "score [4]"] {
+        assert_eq!(heard(&asked), batch);
+        leave.send(()).unwrap();
+    }
+    let told = scored(&worker);
+    let values: Vec<_> = told
+        .iter()
+        .filter_map(|(image, score)| Some((*image, *score.as_ref().ok()?)))
+        .collect();
+    assert_eq!(values, [(99, 7.0), (0, 0.0), (1, 1.0), (3, 3.0), (4, 4.0)]);
+    let reason = told.iter().find(|(image, _)| *image == 5).unwrap();
+    assert!(
+        reason
+            .1
+            .as_ref()
+            .unwrap_err()
+            .contains("5.png is not an image"),
+        "{reason:?}"
+    );
+}
+
+#[test]
+fn an_image_that_the_network_does_not_take_costs_no_other_its_score() {
+    let folder = tempfile::tempdir().unwrap();
+    let (worker, asked, leave) = start();
+    worker.send(Job::Score(files(&folder, &[1, 2])));
+    for batch in ["score [1, 2]", "score [1]", "score [2]"] {
+        assert_eq!(heard(&asked), batch);
+        leave.send(()).unwrap();
+    }
+    let told = scored(&worker);
+    assert_eq!(
+        told[1..],
+        [(1, Ok(1.0)), (2, Err("not the second".to_owned()))]
+    );
 }

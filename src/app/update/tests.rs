@@ -125,6 +125,7 @@ impl Desk {
                     )
                 }
                 Effect::Send(Job::Stop) => "stop".to_owned(),
+                Effect::Send(Job::Score(images)) => format!("score {}", images.len()),
                 Effect::Copy(text) => format!("copy {text}"),
                 Effect::Redraw => "redraw".to_owned(),
                 Effect::Suspend => "suspend".to_owned(),
