@@ -1,6 +1,9 @@
 //! The images that were asked for: which files, in what order, and what is known of them.
 
+pub mod figure;
+pub mod query;
 pub mod review;
+pub mod row;
 pub mod scan;
 pub mod score;
 pub mod truth;
