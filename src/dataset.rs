@@ -1,8 +1,14 @@
 //! The images that were asked for: which files, in what order, and what is known of them.
 
+pub mod confusion;
+pub mod figure;
+pub mod order;
+pub mod query;
 pub mod review;
+pub mod row;
 pub mod scan;
 pub mod score;
+pub mod summary;
 pub mod truth;
 
 use std::path::Path;

@@ -85,7 +85,8 @@ impl Classes {
     }
 }
 
-fn plain(name: &str) -> String {
+/// A name as it is compared: in lower case and with spaces for `_`.
+pub(in crate::dataset) fn plain(name: &str) -> String {
     visible(name.trim()).to_lowercase().replace('_', " ")
 }
 
