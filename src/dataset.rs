@@ -3,6 +3,7 @@
 pub mod review;
 pub mod scan;
 pub mod score;
+pub mod store;
 pub mod truth;
 
 use std::path::Path;
