@@ -10,7 +10,8 @@ use std::thread::Builder;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use image::RgbImage;
 
-use crate::dataset::{FileIdentity, ImageId};
+use crate::dataset::ImageId;
+use crate::dataset::store::FileIdentity;
 use crate::geometry::InputGeometry;
 use crate::job::ImageRef;
 use crate::model::recipe::Recipe;
@@ -107,7 +108,10 @@ fn yield_to_all() {
 fn found(order: &Order, recipe: &Recipe) -> Found {
     let read = || -> Result<Found, String> {
         let path = &order.image.path;
-        let file = FileIdentity::of(path)?;
+        let file = FileIdentity::of(path).map_err(|error| {
+            let name = crate::text::visible(&path.to_string_lossy());
+            format!("{name}: {error}")
+        })?;
         if order.known == Some(file) {
             return Ok(Found::Unchanged);
         }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 
 use super::readers::{Found, Order, Prepared, Read, Readers};
-use crate::dataset::{FileIdentity, ImageId};
+use crate::dataset::ImageId;
+use crate::dataset::store::FileIdentity;
 use crate::geometry::PixelSize;
 use crate::job::{ImageRef, Progress};
 use crate::model::recipe::Recipe;

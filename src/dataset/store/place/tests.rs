@@ -1,0 +1,1 @@
+//! Where stores lie and how images are named.
