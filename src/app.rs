@@ -6,13 +6,16 @@
 pub mod event;
 pub mod layout;
 pub mod picker;
+pub mod review;
 pub mod state;
 pub mod update;
 pub mod zoom;
 
 mod easel;
+mod editor;
 mod encoder;
 mod frames;
+mod keeper;
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -36,13 +39,17 @@ use crate::terminal::{Input, Report, Screen, Session};
 use crate::text::visible;
 use crate::view::view;
 use crate::worker::studio::Studio;
-use crate::worker::{THREAD_NAME, Worker};
+use crate::worker::{READER_NAME, THREAD_NAME, Worker};
 use easel::Easel;
-use event::{Effect, Event};
+use event::{Effect, Event, Keep};
 use frames::{Frames, Wanted};
+use keeper::Keeper;
+use review::Reviewing;
 use state::State;
 use update::update;
 
+/// How often the store is asked what others have changed; it costs next to nothing.
+const LOOK: Duration = Duration::from_secs(2);
 /// A frame waits this long for the picture that was asked for.
 const SOON: Duration = Duration::from_millis(20);
 
@@ -61,18 +68,25 @@ pub fn run(settings: OpenSettings) -> Result<()> {
     // The model loads while the terminal is asked.
     let (source, load, cache_bytes) = (settings.model, settings.load, settings.cache_bytes);
     let (truth, paths, images) = (settings.truth, settings.paths, found.images.clone());
+    let mut reviewing = Reviewing::new(settings.review.verdicts.clone());
+    let (keeper, notes) = Keeper::open(&settings.review, &paths, &images, &mut reviewing)?;
+    let scores = keeper.another().map_err(|error| log::warn!("{error}")).ok();
     let worker = Worker::start(move || {
         let model = Model::load(&source, &load).map_err(|error| error.to_string())?;
         model.warm_up().map_err(|error| error.to_string())?;
         log::info!("model: {:?}", model.summary());
-        Ok(Studio::new(model, cache_bytes).with_truth(truth.as_deref(), &paths, &images))
+        let studio = Studio::new(model, cache_bytes).with_truth(truth.as_deref(), &paths, &images);
+        Ok(match scores {
+            Some((store, keys)) => studio.with_store(store, keys, images),
+            None => studio,
+        })
     })
     .context("cannot start the worker")?;
     let session = Session::open(
         &settings.environment,
         settings.graphics,
         settings.log.as_deref(),
-        THREAD_NAME,
+        &[THREAD_NAME, READER_NAME],
     )?;
     let capabilities = session.capabilities().clone();
     let mut state = State::new(
@@ -80,13 +94,14 @@ pub fn run(settings: OpenSettings) -> Result<()> {
         settings.options,
         settings.style,
         settings.out,
+        reviewing,
         capabilities,
         session.size(),
     );
-    if let Some(first) = found.warnings.first() {
+    if let Some(first) = notes.first().or(found.warnings.first()) {
         state.message.clone_from(first);
     }
-    let result = App::new(&session, &worker)?.run(&mut state);
+    let result = App::new(&session, &worker, keeper, settings.review.editor)?.run(&mut state);
     // The terminal first: a model that is still loading must not hold it.
     drop(session);
     drop(worker);
@@ -109,6 +124,11 @@ fn start_log(path: &Path) -> Result<()> {
 struct App<'a> {
     session: &'a Session,
     worker: &'a Worker,
+    keeper: Keeper,
+    /// The user's editor, as a shell understands it.
+    editor: String,
+    /// When the store was asked last.
+    looked: Instant,
     terminal: Terminal<Screen>,
     pictures: Pictures,
     /// Closed channels are replaced by silent ones.
@@ -159,7 +179,12 @@ impl Pictures {
 }
 
 impl<'a> App<'a> {
-    fn new(session: &'a Session, worker: &'a Worker) -> Result<Self> {
+    fn new(
+        session: &'a Session,
+        worker: &'a Worker,
+        keeper: Keeper,
+        editor: String,
+    ) -> Result<Self> {
         let options = TerminalOptions {
             viewport: Viewport::Fullscreen,
         };
@@ -168,6 +193,9 @@ impl<'a> App<'a> {
         Ok(Self {
             session,
             worker,
+            keeper,
+            editor,
+            looked: Instant::now(),
             terminal,
             pictures,
             replies: worker.replies().clone(),
@@ -212,6 +240,12 @@ impl<'a> App<'a> {
                 }
                 recv(self.session.writer().idle()) -> _ => {}
                 recv(deadline) -> _ => {}
+            }
+            if self.looked.elapsed() >= LOOK {
+                self.looked = Instant::now();
+                if let Some(reply) = self.keeper.poll(&state.images) {
+                    self.take(state, Event::Store(reply))?;
+                }
             }
             // What has come meanwhile is taken in before anything is drawn.
             while let Some(event) = self.waiting() {
@@ -263,6 +297,7 @@ impl<'a> App<'a> {
         picture
             .into_iter()
             .chain(frame)
+            .chain([self.looked + LOOK])
             .min()
             .map_or_else(never, at)
     }
@@ -285,6 +320,11 @@ impl<'a> App<'a> {
                     self.terminal.clear()?;
                     self.pictures_erased();
                 }
+                Effect::Keep(keep) => self.keep(state, keep)?,
+                Effect::Edit { images, note } => {
+                    let edited = self.edit(&note);
+                    self.take(state, Event::Edited(images, edited))?;
+                }
                 Effect::Suspend => self.session.suspend(),
                 Effect::Quit => self.quit = true,
             }
@@ -295,6 +335,20 @@ impl<'a> App<'a> {
             easel.moved(Instant::now());
         }
         Ok(())
+    }
+
+    /// Keeps something; the answer is taken in before anything else happens.
+    fn keep(&mut self, state: &mut State, keep: Keep) -> Result<()> {
+        let reply = self.keeper.keep(keep, &state.images);
+        self.take(state, Event::Store(reply))
+    }
+
+    /// The user's editor on a text.
+    fn edit(&mut self, text: &str) -> Result<String, String> {
+        let edited = self
+            .session
+            .lend(|terminal| editor::edit(&self.editor, text, terminal));
+        edited.map_err(|error| format!("the terminal is gone: {error}"))?
     }
 
     /// What an event means for pictures on the terminal.

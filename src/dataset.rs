@@ -2,6 +2,7 @@
 
 pub mod confusion;
 pub mod figure;
+pub mod keys;
 pub mod order;
 pub mod query;
 pub mod review;

@@ -4,7 +4,6 @@
 //! whose inputs changed. Replies carry the generation of the request they answer and name the
 //! image and the class that they are about.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use image::RgbImage;
 
 use crate::dataset::ImageId;
 use crate::dataset::score::Score;
+use crate::dataset::truth::known::TrueClasses;
 use crate::explain::options::Options;
 use crate::explain::{Explanation, Prediction};
 use crate::geometry::{InputGeometry, PixelSize, Window};
@@ -106,8 +106,8 @@ pub struct About {
     pub summary: ModelSummary,
     /// Labels of all classes.
     pub labels: Arc<[String]>,
-    /// The true classes of the images of which they are known.
-    pub truth: Arc<HashMap<ImageId, Vec<ClassIndex>>>,
+    /// The true classes of the images, where they are known.
+    pub truth: Arc<TrueClasses>,
     /// What is wrong with the ground truth; nothing where all is well.
     pub warning: Option<String>,
 }

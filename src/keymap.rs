@@ -20,7 +20,18 @@ pub enum Command {
     PageDown,
     PageUp,
     Filter,
-    NextOrder,
+    Reverse,
+    Mark,
+    MarkRange,
+    Note,
+    EditNote,
+    Tags,
+    NoVerdict,
+    Undo,
+    Redo,
+    Advance,
+    NextMistakes,
+    SaveView,
     /// The class of this rank; 1 is the top prediction.
     TargetRank(u8),
     NextTarget,
@@ -67,6 +78,8 @@ pub enum Page {
     Classes,
     Layers,
     Methods,
+    Orders,
+    Queues,
 }
 
 /// What the user means on such a page. Letters and digits that mean nothing else go into the
@@ -92,10 +105,20 @@ pub enum PageCommand {
     AugSmooth,
     EigenSmooth,
     Probability,
+    /// The order goes the other way.
+    Reverse,
+    /// A queue under a name is taken away.
+    Remove,
 }
 
 impl Page {
-    pub const ALL: [Self; 3] = [Self::Classes, Self::Layers, Self::Methods];
+    pub const ALL: [Self; 5] = [
+        Self::Classes,
+        Self::Layers,
+        Self::Methods,
+        Self::Orders,
+        Self::Queues,
+    ];
 
     /// The group of its own keys.
     #[must_use]
@@ -104,13 +127,15 @@ impl Page {
             Self::Classes => CLASSES,
             Self::Layers => LAYERS,
             Self::Methods => METHODS,
+            Self::Orders => ORDERS,
+            Self::Queues => QUEUES,
         }
     }
 
     /// Whether letters filter the rows.
     #[must_use]
     pub fn has_filter(self) -> bool {
-        self != Self::Methods
+        matches!(self, Self::Classes | Self::Layers)
     }
 }
 
@@ -172,10 +197,13 @@ const CLASS: &str = "Class";
 const EXPLANATION: &str = "Explanation";
 const PICTURE: &str = "Picture";
 const PROGRAM: &str = "Program";
-const PAGES: &str = "On the pages of c, L and M";
+const REVIEW: &str = "Review";
+const PAGES: &str = "On the pages of c, L, M, o and Q";
 const CLASSES: &str = "On the page of classes";
 const LAYERS: &str = "On the page of layers";
 const METHODS: &str = "On the page of methods";
+const ORDERS: &str = "On the page of orders";
+const QUEUES: &str = "On the page of queues";
 
 /// What a key means.
 #[must_use]
@@ -269,11 +297,14 @@ pub fn groups() -> impl Iterator<Item = (&'static str, Vec<(String, &'static str
         CLASS,
         EXPLANATION,
         PICTURE,
+        REVIEW,
         PROGRAM,
         PAGES,
         CLASSES,
         LAYERS,
         METHODS,
+        ORDERS,
+        QUEUES,
     ]
     .into_iter()
     .map(rows)
@@ -293,9 +324,9 @@ fn rows_of<C>(
 #[must_use]
 pub fn readme_table() -> String {
     format!(
-        "| keys | |\n|---|---|\n{}\n| on the pages of `c`, `L` and `M` | |\n|---|---|\n{}",
+        "| keys | |\n|---|---|\n{}\n| on the pages of `c`, `L`, `M`, `o` and `Q` | |\n|---|---|\n{}",
         readme_lines(BINDINGS, ""),
-        [PAGES, CLASSES, LAYERS, METHODS]
+        [PAGES, CLASSES, LAYERS, METHODS, ORDERS, QUEUES]
             .map(|group| readme_lines(PAGE_BINDINGS, group))
             .concat()
     )
@@ -307,6 +338,8 @@ fn readme_lines<C>(table: &[Binding<C>], group: &str) -> String {
         CLASSES => "classes: ",
         LAYERS => "layers: ",
         METHODS => "methods: ",
+        ORDERS => "orders: ",
+        QUEUES => "queues: ",
         _ => "",
     };
     let line = |binding: &Binding<C>| {

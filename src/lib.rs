@@ -15,17 +15,17 @@
 //! | `geometry` | sizes with units, grid → input → image → picture, resampling | |
 //! | `heatmap` | a grid of numbers and its state: ok, empty, not a number | |
 //! | `keymap` | the table of keys: lookup, help, footer and the README's table come from it | |
-//! | `dataset` | folders and patterns → a list of images in natural order; ground truth | geometry text |
+//! | `dataset` | folders and patterns → a list of images in natural order; ground truth, scores, the store of reviews; queries, orders, confusion matrix, summary | geometry text |
 //! | `picture` | decoding, colormaps, image + heatmap + style → pixels or layers, files | geometry heatmap text |
 //! | `graphics` | what a terminal can do; pixels → escape sequences; what a terminal keeps, and what to send it next | geometry text |
 //! | `model` | checkpoint → graph + weights + recipe + labels; running it, split at the target layer | geometry text |
 //! | `explain` | a pass and a class → a heatmap; predictions; how faithful heatmaps are | dataset geometry heatmap model |
 //! | `job` | the contract between interface and worker: requests and replies, plain data | dataset explain geometry model picture |
-//! | `worker` | the thread that owns torch; what it keeps of the images it has seen | dataset explain geometry job model picture |
+//! | `worker` | the thread that owns torch; what it keeps of the images it has seen; scoring the folder between wishes | dataset explain geometry job model picture text |
 //! | `terminal` | raw mode and giving it back, asking what it can do, keys told from replies, the one writer | geometry graphics text |
 //! | `view` | state → cells, one file a pane | app dataset explain geometry graphics heatmap job keymap picture text |
 //! | `app` | state, the pure reducer `update`, layout, and the loop that performs effects | cli dataset explain geometry graphics job keymap model picture terminal text view worker |
-//! | `cli` | arguments and environment → settings; the commands without the interface | dataset explain geometry graphics heatmap model picture terminal text worker |
+//! | `cli` | arguments and environment → settings; the commands without the interface | dataset explain geometry graphics heatmap keymap model picture terminal text worker |
 //!
 //! `view` reads [`app::state`] and [`app::layout`] alone; the loop in `app` reads [`cli`]'s settings
 //! alone.

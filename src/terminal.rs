@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use crossbeam_channel::{Receiver, unbounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use rustix::fs::FileType;
 use rustix::termios::{OptionalActions, tcgetattr, tcgetwinsize, tcsetattr};
 
@@ -30,6 +30,7 @@ use crate::graphics::viuer::{Capture, prime};
 use crate::graphics::{Capabilities, Choice, Environment, Protocol};
 
 pub use input::Input;
+use input::Pause;
 use restore::Tty;
 pub use screen::Screen;
 pub use writer::{Drawing, Report, Writer};
@@ -41,13 +42,16 @@ pub struct Session {
     writer: Writer,
     input: Receiver<Input>,
     answers: Receiver<Answer>,
+    pause: Arc<Pause>,
+    /// Where it is said that the terminal is ours again.
+    resumed: Sender<Input>,
     capabilities: Capabilities,
     capture: Arc<Capture>,
 }
 
 impl Session {
-    /// Takes the terminal over. Messages of libraries go to `log`, or nowhere. Panics on the thread
-    /// of the name `fenced` are caught there and do not end the program.
+    /// Takes the terminal over. Messages of libraries go to `log`, or nowhere. Panics on the threads
+    /// of the names `fenced` are caught there and do not end the program.
     ///
     /// # Errors
     /// When standard input or output is no terminal, or the log cannot be written.
@@ -55,7 +59,7 @@ impl Session {
         environment: &Environment,
         choice: Choice,
         log: Option<&Path>,
-        fenced: &'static str,
+        fenced: &'static [&'static str],
     ) -> Result<Self> {
         if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
             bail!(
@@ -106,12 +110,15 @@ impl Session {
         let (answer_sender, answers) = unbounded();
         tty.set_closing(sender.clone());
         restore::on_signals(&tty, sender.clone())?;
-        input::start(sender, answer_sender, &tty, &typed)?;
+        let (pause, resumed) = (Arc::<Pause>::default(), sender.clone());
+        input::start(sender, answer_sender, &tty, &pause, &typed)?;
         Ok(Self {
             tty,
             writer,
             input,
             answers,
+            pause,
+            resumed,
             capabilities,
             capture,
         })
@@ -148,6 +155,23 @@ impl Session {
     /// Size of the terminal, in cells.
     pub fn size(&self) -> CellSize {
         self.tty.window().cells
+    }
+
+    /// Gives the terminal to another program, as it was, while `work` runs it. [`Input::Resumed`]
+    /// follows then.
+    ///
+    /// # Errors
+    /// When the terminal cannot be taken over again.
+    pub fn lend<T>(&self, work: impl FnOnce(&File) -> T) -> std::io::Result<T> {
+        let resume = self.pause.begin();
+        self.tty.restore();
+        let done = work(self.tty.device());
+        self.tty.enter_raw()?;
+        self.tty.enter_screen()?;
+        drop(resume);
+        // The interface waits for this very call.
+        drop(self.resumed.send(Input::Resumed));
+        Ok(done)
     }
 
     /// Gives the terminal to the shell until the user brings the program back. [`Input::Resumed`]

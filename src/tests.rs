@@ -9,9 +9,11 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Holds the part of the README between two marks to what the program makes of its own table.
+/// Holds the part of the README between two marks to what the program makes of its own table. With
+/// `GRADCAM_WRITE_README` in the environment the part is written.
 pub(crate) fn assert_readme_has(part: &str, table: &str) {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let path = root().join("README.md");
+    let readme = std::fs::read_to_string(&path).unwrap();
     let (begin, end) = (
         format!("<!-- {part}:begin -->\n"),
         format!("<!-- {part}:end -->"),
@@ -19,6 +21,12 @@ pub(crate) fn assert_readme_has(part: &str, table: &str) {
     let found = readme
         .split_once(&begin)
         .and_then(|(_, rest)| rest.split_once(&end));
+    if option_env!("GRADCAM_WRITE_README").is_some() {
+        let (before, rest) = readme.split_once(&begin).unwrap();
+        let (_, after) = rest.split_once(&end).unwrap();
+        std::fs::write(&path, format!("{before}{begin}{table}{end}{after}")).unwrap();
+        return;
+    }
     assert!(
         found.is_some_and(|(found, _)| found == table),
         "between {begin}and {end} README.md must have this:\n{table}"

@@ -54,7 +54,7 @@ fn panes(state: &State, frame: &mut Frame<'_>) -> Option<Slot> {
             picker::draw(state, picker, frame);
             return None;
         }
-        Mode::Browse | Mode::Filter => {}
+        Mode::Browse | Mode::Write(_) => {}
     }
     let slot = if let ModelState::Unavailable(reason) = &state.model {
         let text = format!("The model cannot be used.\n\n{reason}\n\nq quits.");

@@ -25,7 +25,7 @@ use crate::explain::{ExplainError, Prediction};
 use crate::job::{About, Form, Generation, ImageRef, Job, Outcome, Reply, Request, Scored};
 use crate::model::LayerSummary;
 use crate::picture::layers::Heat;
-pub use readers::Prepared;
+pub use readers::{Prepared, READER_NAME};
 use scoring::Scoring;
 
 /// Scores are told together with those of so long: each telling may draw the list again.

@@ -1,5 +1,11 @@
 //! Events and effects: what happened, and what is to be done about it.
 
+use std::sync::Arc;
+
+use super::review::Said;
+use crate::dataset::ImageId;
+use crate::dataset::review::Review;
+use crate::dataset::store::{Version, View};
 use crate::job::{Job, Reply};
 use crate::terminal::Input;
 
@@ -14,6 +20,10 @@ pub enum Event {
     Input(Input),
     /// The worker answered.
     Reply(Reply),
+    /// The store of reviews answered, or somebody else has changed it.
+    Store(StoreReply),
+    /// The user's editor has ended: the text, or why there is none.
+    Edited(Vec<ImageId>, Result<String, String>),
 }
 
 /// What the loop is to do.
@@ -28,6 +38,55 @@ pub enum Effect {
     Copy(String),
     /// Draw every cell and the picture again.
     Redraw,
+    /// Write into the store of reviews; the answer comes before the next key.
+    Keep(Keep),
+    /// Open the user's editor on the note of these images.
+    Edit {
+        images: Vec<ImageId>,
+        note: Arc<str>,
+    },
     Suspend,
     Quit,
+}
+
+/// What is to be kept.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Keep {
+    Reviews {
+        changes: Vec<(ImageId, Version, Review)>,
+        /// What it is, in words, for when it is done.
+        words: String,
+        then: Then,
+    },
+    Undo,
+    Redo,
+    View(View),
+    RemoveView(String),
+}
+
+/// What is selected when reviews have been kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    Stay,
+    /// The next image.
+    Advance,
+    /// The last image that has changed.
+    GoTo,
+    /// What is selected and marked stays: somebody else has changed something.
+    Leave,
+}
+
+/// What the store says.
+#[derive(Debug)]
+pub enum StoreReply {
+    /// These reviews stand now; what was done, in words.
+    Standing {
+        said: Vec<(ImageId, Said)>,
+        words: String,
+        then: Then,
+    },
+    /// Queues that have a name; what was done, in words.
+    Views { views: Vec<View>, words: String },
+    /// Nothing was written: why.
+    Failed(String),
 }

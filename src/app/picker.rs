@@ -7,6 +7,8 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use super::state::State;
+use crate::dataset::order::By;
+use crate::dataset::store::View;
 use crate::explain::methods::METHODS;
 use crate::job::Target;
 use crate::keymap::Page;
@@ -115,6 +117,15 @@ pub fn used(page: Page, state: &State) -> Vec<usize> {
             let is_used = |place: &usize| METHODS[*place].key() == used;
             (0..METHODS.len()).filter(is_used).collect()
         }
+        Page::Orders => {
+            let used = |by: &By| *by == state.review.order.by;
+            By::all().position(|by| used(&by)).into_iter().collect()
+        }
+        Page::Queues => {
+            let order = state.review.order.to_string();
+            let used = |view: &View| view.filter == state.filter && view.order == order;
+            queues(state).iter().position(used).into_iter().collect()
+        }
     }
 }
 
@@ -125,6 +136,8 @@ fn items(page: Page, filter: &str, state: &State) -> Vec<usize> {
         Page::Classes => state.labels.len(),
         Page::Layers => state.layers.len(),
         Page::Methods => METHODS.len(),
+        Page::Orders => By::all().count(),
+        Page::Queues => queues(state).len(),
     })
         .collect();
     let mut fits = vec![0; items.len()];
@@ -132,7 +145,7 @@ fn items(page: Page, filter: &str, state: &State) -> Vec<usize> {
         let name = |item: usize| match page {
             Page::Classes => format!("{} {item}", state.labels[item]),
             Page::Layers => state.layers[item].name.clone(),
-            Page::Methods => METHODS[item].name().to_owned(),
+            Page::Methods | Page::Orders | Page::Queues => String::new(),
         };
         let pattern = Pattern::parse(filter, CaseMatching::Ignore, Normalization::Smart);
         let mut matcher = Matcher::new(Config::DEFAULT);
@@ -160,6 +173,43 @@ fn items(page: Page, filter: &str, state: &State) -> Vec<usize> {
     }
     items
 }
+
+/// Queues under a name: those that everybody has, then those that were saved.
+#[must_use]
+pub fn queues(state: &State) -> Vec<View> {
+    let view = |(name, filter, order): (&str, &str, &str)| View {
+        name: name.to_owned(),
+        filter: filter.to_owned(),
+        order: order.to_owned(),
+    };
+    let usual = USUAL_QUEUES.map(view);
+    usual
+        .into_iter()
+        .chain(state.review.views.iter().cloned())
+        .collect()
+}
+
+/// Name, filter and order of the queues that everybody has.
+pub const USUAL_QUEUES: [(&str, &str, &str); 10] = [
+    ("all images", "", "name"),
+    ("mistakes, the surest first", "wrong", "-conf"),
+    ("mistakes, the highest loss first", "wrong", "-loss"),
+    ("labels that may be wrong", "wrong", "-mist"),
+    ("narrow decisions", "", "margin"),
+    (
+        "right, but the map misses the box",
+        "right mass<0.5",
+        "mass",
+    ),
+    (
+        "mistakes with the same evidence for both classes",
+        "wrong agree>0.5",
+        "-agree",
+    ),
+    ("empty maps", "empty", "-conf"),
+    ("without a verdict", "verdict:none", "name"),
+    ("cannot be read", "unreadable", "name"),
+];
 
 /// How a class is used, in a word.
 #[must_use]

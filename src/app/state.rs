@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::dataset::row::Row;
 use crate::dataset::score::Score;
+use crate::dataset::truth::known::TrueClasses;
 use crate::dataset::{ImageEntry, ImageId};
 use crate::explain::Prediction;
 use crate::explain::options::{Fusion, Options};
@@ -19,6 +21,7 @@ use crate::picture::{Marks, Style, View};
 
 use super::layout::{Panes, panes};
 use super::picker::Picker;
+use super::review::{Reviewing, Writing};
 use super::zoom::Zoom;
 
 /// Everything the interface knows.
@@ -31,8 +34,8 @@ pub struct State {
     pub selected: usize,
     /// First row of the list that is on the screen.
     pub scroll: usize,
+    /// The queue as it is written; what it means is in `review`.
     pub filter: String,
-    pub order: Order,
     pub target: Target,
     /// The target before this one, of the same image.
     pub before: Option<Target>,
@@ -57,7 +60,8 @@ pub struct State {
     pub scoring: Progress,
     pub unreadable: HashMap<ImageId, String>,
     /// The true classes of images, where they are known.
-    pub truth: Arc<HashMap<ImageId, Vec<ClassIndex>>>,
+    pub truth: Arc<TrueClasses>,
+    pub review: Reviewing,
     /// The last picture that came, and what it is a picture of.
     pub shown: Option<Outcome>,
     /// Why the wanted picture did not come.
@@ -89,48 +93,15 @@ pub enum ModelState {
 }
 
 /// What keys mean at the moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Mode {
     Browse,
-    /// Letters go into the filter.
-    Filter,
+    /// Letters go into a line.
+    Write(Writing),
     /// The help, at this page, from 0.
     Help(usize),
     /// A page of rows to choose from.
     Pick(Picker),
-}
-
-/// Orders of the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    Name,
-    Reverse,
-    /// By the label of the top prediction; unknown ones last.
-    Class,
-    /// The least probable top prediction first; unknown ones last.
-    Doubtful,
-}
-
-impl Order {
-    #[must_use]
-    pub fn next(self) -> Self {
-        match self {
-            Self::Name => Self::Reverse,
-            Self::Reverse => Self::Class,
-            Self::Class => Self::Doubtful,
-            Self::Doubtful => Self::Name,
-        }
-    }
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Name => "name",
-            Self::Reverse => "name, reversed",
-            Self::Class => "predicted class",
-            Self::Doubtful => "doubtful first",
-        }
-    }
 }
 
 impl State {
@@ -140,6 +111,7 @@ impl State {
         options: Options,
         style: Style,
         out: PathBuf,
+        review: Reviewing,
         capabilities: Capabilities,
         size: CellSize,
     ) -> Self {
@@ -150,7 +122,6 @@ impl State {
             selected: 0,
             scroll: 0,
             filter: String::new(),
-            order: Order::Name,
             target: Target::Rank(1),
             before: None,
             options,
@@ -168,6 +139,7 @@ impl State {
             scoring: Progress::default(),
             unreadable: HashMap::new(),
             truth: Arc::default(),
+            review,
             shown: None,
             failure: None,
             asked: Asked::default(),
@@ -223,9 +195,34 @@ impl State {
     /// Whether the top prediction is a true class; nothing where one of them is not known.
     #[must_use]
     pub fn is_right(&self, image: ImageId) -> Option<bool> {
-        let truth = self.truth.get(&image).filter(|truth| !truth.is_empty())?;
+        let truth = self.truth.of(image);
         let (class, _) = self.predicted(image)?;
-        Some(truth.contains(&class))
+        let is_true = |known: &u32| usize::try_from(*known) == Ok(class.0);
+        (!truth.is_empty()).then(|| truth.iter().any(is_true))
+    }
+
+    /// The true classes of an image; none where they are not known.
+    #[must_use]
+    pub fn true_classes(&self, image: ImageId) -> Vec<ClassIndex> {
+        let classes = self.truth.of(image).iter();
+        classes
+            .filter_map(|class| usize::try_from(*class).ok().map(ClassIndex))
+            .collect()
+    }
+
+    /// All that is known of an image, as queries see it.
+    #[must_use]
+    pub fn row(&self, image: ImageId) -> Row<'_> {
+        let said = self.review.said.get(&image);
+        Row {
+            name: &self.image(image).name,
+            score: self.score(image),
+            unreadable: self.unreadable.get(&image).map(String::as_str),
+            truth: self.truth.of(image),
+            review: said.map(|said| &said.review),
+            is_marked: self.review.marked.contains(&image),
+            changed: said.map(|said| said.stamp.version.number()),
+        }
     }
 
     /// Whether what is shown is not yet what is wanted.

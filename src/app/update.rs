@@ -5,14 +5,20 @@
 
 mod explanation;
 mod pages;
+mod review;
+mod writing;
+
+use std::collections::HashSet;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
-use super::event::{Effect, Event};
+use super::event::{Effect, Event, Keep};
 use super::layout::{help_pages, list_rows, panes};
-use super::state::{Mode, ModelState, Order, State};
+use super::review::Written;
+use super::state::{Mode, ModelState, State};
 use super::zoom::Zoom;
+use crate::dataset::order::{By, Order, sorted};
 use crate::dataset::{ImageEntry, ImageId};
 use crate::geometry::CellSize;
 use crate::job::{Generation, ImageRef, Job, Outcome, Reply, Request, Target};
@@ -32,6 +38,15 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     let mut effects = match event {
         Event::Input(input) => on_input(state, input),
         Event::Reply(reply) => on_reply(state, reply),
+        Event::Store(reply) => {
+            review::on_store(state, reply);
+            Vec::new()
+        }
+        Event::Edited(images, Ok(note)) => writing::note_is(state, &images, &note),
+        Event::Edited(_, Err(reason)) => {
+            state.message = reason;
+            Vec::new()
+        }
     };
     effects.extend(pump(state));
     effects
@@ -42,12 +57,7 @@ fn on_input(state: &mut State, input: Input) -> Vec<Effect> {
         Input::Key(key) => on_key(state, key),
         Input::Mouse(mouse) => on_mouse(state, mouse),
         Input::Paste(text) => {
-            if state.mode == Mode::Filter {
-                state
-                    .filter
-                    .extend(text.chars().filter(|character| !character.is_control()));
-                requeue(state);
-            }
+            writing::on_paste(state, &text);
             pages::on_paste(state, &text)
         }
         Input::Resize(size) => {
@@ -71,16 +81,36 @@ fn on_resize(state: &mut State, size: CellSize) {
 fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     state.message.clear();
     let quits = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+    if matches!(state.mode, Mode::Write(_))
+        && !quits
+        && let Mode::Write(writing) = std::mem::replace(&mut state.mode, Mode::Browse)
+    {
+        return writing::on_key(state, writing, key);
+    }
     match state.mode {
-        Mode::Filter if !quits => {
-            on_filter_key(state, key);
-            Vec::new()
-        }
         Mode::Pick(_) if !quits => pages::on_key(state, key),
         Mode::Help(page) if lookup(&key) != Some(Command::Quit) => {
             turn_help(state, page, key.code == KeyCode::Esc)
         }
-        _ => lookup(&key).map_or_else(Vec::new, |command| run(state, command)),
+        _ => match lookup(&key) {
+            Some(command) => run(state, command),
+            None => on_verdict_key(state, key),
+        },
+    }
+}
+
+fn on_verdict_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    let held = KeyModifiers::CONTROL | KeyModifiers::ALT;
+    let verdicts = &state.review.verdicts;
+    let verdict = match key.code {
+        KeyCode::Char(letter) if !key.modifiers.intersects(held) => {
+            verdicts.iter().find(|verdict| verdict.key == letter)
+        }
+        _ => None,
+    };
+    match verdict.map(|verdict| verdict.name.clone()) {
+        Some(name) => review::give(state, &name),
+        None => Vec::new(),
     }
 }
 
@@ -95,32 +125,6 @@ fn turn_help(state: &mut State, page: usize, leave: bool) -> Vec<Effect> {
     vec![Effect::Redraw]
 }
 
-fn on_filter_key(state: &mut State, key: KeyEvent) {
-    match key.code {
-        KeyCode::Enter => state.mode = Mode::Browse,
-        KeyCode::Esc => {
-            state.mode = Mode::Browse;
-            state.filter.clear();
-            requeue(state);
-        }
-        KeyCode::Backspace => {
-            state.filter.pop();
-            requeue(state);
-        }
-        KeyCode::Down => step(state, 1),
-        KeyCode::Up => step(state, -1),
-        KeyCode::Char(character)
-            if !key
-                .modifiers
-                .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) =>
-        {
-            state.filter.push(character);
-            requeue(state);
-        }
-        _ => {}
-    }
-}
-
 fn run(state: &mut State, command: Command) -> Vec<Effect> {
     let page = rows(state).max(1).cast_signed();
     match command {
@@ -132,12 +136,27 @@ fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::HalfPageUp => step(state, -(page / 2).max(1)),
         Command::PageDown => step(state, page),
         Command::PageUp => step(state, -page),
-        Command::Filter => state.mode = Mode::Filter,
-        Command::NextOrder => {
-            state.order = state.order.next();
-            state.message = format!("order: {}", state.order.name());
-            requeue(state);
+        Command::Filter => writing::filter(state),
+        Command::Reverse => set_order(state, state.review.order.reversed()),
+        Command::SaveView => writing::begin(state, Written::ViewName, String::new()),
+        Command::Mark => review::mark(state),
+        Command::MarkRange => review::mark_range(state),
+        Command::Note => writing::note(state),
+        Command::EditNote => return writing::edit(state),
+        Command::Tags => writing::tags(state),
+        Command::NoVerdict => return review::take_away(state),
+        Command::Undo => return vec![Effect::Keep(Keep::Undo)],
+        Command::Redo => return vec![Effect::Keep(Keep::Redo)],
+        Command::Advance => {
+            state.review.advances = !state.review.advances;
+            let words = if state.review.advances {
+                "after a verdict the next image is selected"
+            } else {
+                "after a verdict the image stays selected"
+            };
+            words.clone_into(&mut state.message);
         }
+        Command::NextMistakes => review::next_mistakes(state),
         Command::TargetRank(rank) => target_rank(state, usize::from(rank)),
         Command::NextTarget => turn_target(state, 1),
         Command::PreviousTarget => turn_target(state, -1),
@@ -187,9 +206,12 @@ fn run(state: &mut State, command: Command) -> Vec<Effect> {
             if state.full_screen {
                 return run(state, Command::FullScreen);
             }
-            if !state.filter.is_empty() {
+            if !state.review.marked.is_empty() || state.review.range_from.is_some() {
+                state.review.marked.clear();
+                state.review.range_from = None;
+            } else if !state.filter.is_empty() {
                 state.filter.clear();
-                requeue(state);
+                writing::set_query(state);
             }
         }
         Command::Suspend => return vec![Effect::Suspend],
@@ -267,34 +289,64 @@ fn follow_selection(state: &mut State) {
         .min(last);
 }
 
-/// Filters and sorts again. The current image stays selected where it is still there.
+/// Filters and sorts again. The current image stays selected where it is still there; else the one
+/// after it that is.
 fn requeue(state: &mut State) {
-    let current = state.current().map(|image| image.id);
-    let wanted = state.filter.to_lowercase();
-    let mut queue: Vec<ImageId> = state
+    let query = &state.review.query;
+    let shown = state
         .images
         .iter()
-        .filter(|image| image.name.to_lowercase().contains(&wanted))
         .map(|image| image.id)
-        .collect();
-    let best = |id: &ImageId| state.predicted(*id);
-    match state.order {
-        Order::Name => {}
-        Order::Reverse => queue.reverse(),
-        Order::Class => queue.sort_by_key(|id| {
-            best(id).map_or((true, ""), |(class, _)| (false, state.label(class)))
-        }),
-        Order::Doubtful => queue.sort_by(|a, b| {
-            let doubt = |id| best(id).map_or(f32::INFINITY, |(_, probability)| probability);
-            doubt(a).total_cmp(&doubt(b))
-        }),
-    }
+        .filter(|id| query.is_empty() || query.lets(&state.row(*id)));
+    let queue = sorted(shown, state.review.order, |id| state.row(id));
+    let current = state.current().map(|image| image.id);
     let place = current.and_then(|id| queue.iter().position(|other| *other == id));
+    let next = || {
+        let there: HashSet<ImageId> = queue.iter().copied().collect();
+        let mut after = state.queue.iter().skip(state.selected);
+        let next = after.find(|id| there.contains(id))?;
+        queue.iter().position(|id| id == next)
+    };
+    let selected = place.or_else(next);
+    let selected = selected.unwrap_or_else(|| match place {
+        None if state.selected > 0 && !queue.is_empty() => queue.len() - 1,
+        _ => 0,
+    });
     state.queue = queue;
-    state.selected = place.unwrap_or(0);
+    state.selected = selected;
+    state.review.range_from = None;
+    state.review.scored = state.scoring.done;
     follow_selection(state);
     if place.is_none() {
         start_over(state);
+    }
+}
+
+fn set_order(state: &mut State, order: Order) {
+    state.review.order = order;
+    state.message = format!("order: {}", in_words(order));
+    requeue(state);
+}
+
+/// "loss, descending: cross entropy with the true class".
+fn in_words(order: Order) -> String {
+    let direction = if order.descending {
+        "descending"
+    } else {
+        "ascending"
+    };
+    format!("{}, {direction}: {}", order.by.name(), order.by.meaning())
+}
+
+/// A queue that depends on scores is made again when a tenth more are known, and when all are: made
+/// again with each score, it would never stand still.
+fn requeue_as_scored(state: &mut State) {
+    let depends = !state.review.query.is_empty() || state.review.order.by != By::Name;
+    let (done, before) = (state.scoring.done, state.review.scored);
+    let is_due =
+        done >= before + before / 10 + 10 || (done == state.scoring.total && done > before);
+    if depends && is_due {
+        requeue(state);
     }
 }
 
@@ -409,6 +461,7 @@ fn on_reply(state: &mut State, reply: Reply) -> Vec<Effect> {
                     }
                 }
             }
+            requeue_as_scored(state);
         }
         Reply::Layers(layers) => {
             state.layers = layers;

@@ -17,7 +17,8 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::{Hub, ModelArguments, ScanArguments};
+use super::Hub;
+use super::arguments::{ModelArguments, ScanArguments};
 use crate::dataset::ImageEntry;
 use crate::dataset::scan::{ScanOptions, scan};
 use crate::dataset::truth::{Classes, Truth};

@@ -49,10 +49,18 @@ pub struct Vocabulary<'a> {
     pub tags: &'a [Arc<str>],
 }
 
-/// A parsed query.
+/// A parsed query. Without a text it lets every image through.
 #[derive(Clone, Debug)]
 pub struct Query {
     test: Test,
+}
+
+impl Default for Query {
+    fn default() -> Self {
+        Self {
+            test: Test::All(Vec::new()),
+        }
+    }
 }
 
 /// Why a text is no query. It reads as one sentence, with the column where it stands.

@@ -15,7 +15,7 @@ pub struct Answer {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
     /// The best classes, best first; as many as [`KEPT`] or as the model has.
-    top: [Option<Answer>; KEPT],
+    pub(super) top: [Option<Answer>; KEPT],
     /// Logarithm of the sum of the exponentials of all logits: a logit less this is the logarithm
     /// of its probability.
     pub log_sum: f32,

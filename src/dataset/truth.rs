@@ -5,6 +5,7 @@
 //! classes of a model; what does not match is said in sentences, and the rest is used.
 
 mod folders;
+pub mod known;
 mod table;
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,6 +14,7 @@ use std::path::{Component, Path, PathBuf};
 use super::{ImageEntry, ImageId};
 use crate::geometry::Window;
 use crate::text::{count, visible};
+use known::TrueClasses;
 use table::Row;
 
 /// One object of an image.
@@ -135,22 +137,12 @@ impl Truth {
         Ok(Self::of_folders(images, &roots, classes))
     }
 
-    /// The classes of all images of which some are known, each class once.
+    /// The classes of images with numbers below `images`.
     #[must_use]
-    pub fn classes(&self) -> HashMap<ImageId, Vec<usize>> {
-        let of = |objects: &Vec<Object>| {
-            let mut classes = Vec::new();
-            for object in objects {
-                if !classes.contains(&object.class) {
-                    classes.push(object.class);
-                }
-            }
-            classes
-        };
-        let known = self.objects.iter();
-        known
-            .map(|(image, objects)| (*image, of(objects)))
-            .collect()
+    pub fn classes(&self, images: usize) -> TrueClasses {
+        TrueClasses::new(images, |image| {
+            self.of(image).iter().map(|object| object.class)
+        })
     }
 
     /// Reads a table. `roots` are the folders that were named, for telling a file that was not

@@ -4,8 +4,8 @@
 use crossterm::event::KeyCode;
 
 use super::{
-    Binding, CLASS, CLASSES, Command, EXPLANATION, IMAGES, LAYERS, METHODS, PAGES, PICTURE,
-    PROGRAM, Page, PageCommand, Pan, bind, ctrl, key, letter,
+    Binding, CLASS, CLASSES, Command, EXPLANATION, IMAGES, LAYERS, METHODS, ORDERS, PAGES, PICTURE,
+    PROGRAM, Page, PageCommand, Pan, QUEUES, REVIEW, bind, ctrl, key, letter,
 };
 
 /// Every key.
@@ -19,8 +19,11 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[ctrl('u')],                        Command::HalfPageUp,          "half a page up",                          "",         IMAGES),
     bind(&[key(KeyCode::PageDown)],           Command::PageDown,            "a page down",                             "",         IMAGES),
     bind(&[key(KeyCode::PageUp)],             Command::PageUp,              "a page up",                               "",         IMAGES),
-    bind(&[letter('/')],                      Command::Filter,              "filter by name; Enter keeps, Esc clears", "filter",   IMAGES),
-    bind(&[letter('o')],                      Command::NextOrder,           "order: name, reverse, class, doubtful",   "",         IMAGES),
+    bind(&[letter('f'), letter('/')],         Command::Filter,              "the queue: names, wrong, conf>0.9, …",    "filter",   IMAGES),
+    bind(&[letter('o')],                      Command::Open(Page::Orders),  "order: worst first, by any figure",       "order",    IMAGES),
+    bind(&[letter('O')],                      Command::Reverse,             "the order the other way",                 "",         IMAGES),
+    bind(&[letter('Q')],                      Command::Open(Page::Queues),  "queues under a name",                     "",         IMAGES),
+    bind(&[letter('W')],                      Command::SaveView,            "save the queue under a name",             "",         IMAGES),
     bind(&[letter('1')],                      Command::TargetRank(1),       "explain the top prediction",              "class",    CLASS),
     bind(&[letter('2')],                      Command::TargetRank(2),       "explain the second",                      "",         CLASS),
     bind(&[letter('3')],                      Command::TargetRank(3),       "explain the third",                       "",         CLASS),
@@ -42,7 +45,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[letter('m')],                      Command::NextColormap,        "next colormap",                           "colors",   PICTURE),
     bind(&[letter('d')],                      Command::Signed,              "both signs: red for, blue against",       "",         PICTURE),
     bind(&[letter('t')],                      Command::NextMarks,           "contour and box at 15% of the maximum",   "",         PICTURE),
-    bind(&[letter('f')],                      Command::FixScale,            "one color scale for all that follows",    "",         PICTURE),
+    bind(&[letter('F')],                      Command::FixScale,            "one color scale for all that follows",    "",         PICTURE),
     bind(&[letter('z')],                      Command::FullScreen,          "picture on the full screen and back",     "zoom",     PICTURE),
     bind(&[letter('>')],                      Command::Closer,              "a part of the picture, twice as large",   "",         PICTURE),
     bind(&[letter('<')],                      Command::Farther,             "half as large; Esc: all of it",           "",         PICTURE),
@@ -51,6 +54,16 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[letter('K')],                      Command::Pan(Pan::Up),        "the part above",                          "",         PICTURE),
     bind(&[letter('J')],                      Command::Pan(Pan::Down),      "the part below",                          "",         PICTURE),
     bind(&[letter('s')],                      Command::Save,                "save the picture as PNG",                 "save",     PICTURE),
+    bind(&[letter(' ')],                      Command::Mark,                "mark, for one verdict on several",        "",         REVIEW),
+    bind(&[letter('V')],                      Command::MarkRange,           "begin a range; again: mark it",           "",         REVIEW),
+    bind(&[letter('n')],                      Command::Note,                "a note; Ctrl-e in it: your editor",       "note",     REVIEW),
+    bind(&[letter('N')],                      Command::EditNote,            "the note in your editor",                 "",         REVIEW),
+    bind(&[letter('#')],                      Command::Tags,                "tags, with commas between them",          "",         REVIEW),
+    bind(&[letter('r')],                      Command::NoVerdict,           "take the verdict away",                   "",         REVIEW),
+    bind(&[letter('U')],                      Command::Undo,                "undo, also of earlier sessions",          "undo",     REVIEW),
+    bind(&[ctrl('r')],                        Command::Redo,                "do again what was undone",                "",         REVIEW),
+    bind(&[letter('A')],                      Command::Advance,             "go on after a verdict, or stay",          "",         REVIEW),
+    bind(&[letter('B')],                      Command::NextMistakes,        "mistakes: both classes, difference, one", "",         REVIEW),
     bind(&[letter('y')],                      Command::CopyPath,            "copy the path of the image",              "",         PROGRAM),
     bind(&[letter('?'), key(KeyCode::F(1))],  Command::Help,                "this help",                               "help",     PROGRAM),
     bind(&[ctrl('l')],                        Command::Redraw,              "draw everything again",                   "",         PROGRAM),
@@ -80,4 +93,10 @@ pub const PAGE_BINDINGS: &[Binding<PageCommand>] = &[
     bind(&[letter('a')],                       PageCommand::AugSmooth,   "aug_smooth: mean over six variants",      "aug",      METHODS),
     bind(&[letter('e')],                       PageCommand::EigenSmooth, "eigen_smooth: first principal component", "eigen",    METHODS),
     bind(&[letter('p')],                       PageCommand::Probability, "score: the logit or the probability",     "score",    METHODS),
+    bind(&[letter('j')],                       PageCommand::Down,        "next row",                                "",         ORDERS),
+    bind(&[letter('k')],                       PageCommand::Up,          "previous row",                            "",         ORDERS),
+    bind(&[letter('r'), letter('-')],          PageCommand::Reverse,     "the other direction",                     "reverse",  ORDERS),
+    bind(&[letter('j')],                       PageCommand::Down,        "next row",                                "",         QUEUES),
+    bind(&[letter('k')],                       PageCommand::Up,          "previous row",                            "",         QUEUES),
+    bind(&[letter('x'), key(KeyCode::Delete)], PageCommand::Remove,      "take the queue away",                     "remove",   QUEUES),
 ];

@@ -1,10 +1,13 @@
 //! Keys, mouse and sizes, read on a thread of their own.
 
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::Builder;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEvent, read};
+use crossterm::event::{
+    Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEvent, poll as poll_event, read,
+};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -29,7 +32,60 @@ pub enum Input {
     Failed,
 }
 
-/// Starts the threads: one sits in a read that nothing can end, so it ends with the program; one waits
+/// So long the thread that reads listens before it looks whether it is to pause.
+const LISTEN: Duration = Duration::from_millis(200);
+
+/// Keeps the thread that reads from reading while another program has the terminal.
+#[derive(Debug, Default)]
+pub(super) struct Pause {
+    state: Mutex<Paused>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Paused {
+    #[default]
+    No,
+    Wanted,
+    Yes,
+}
+
+impl Pause {
+    /// Waits until nobody reads any more. Ends it when what is returned is dropped.
+    pub(super) fn begin(&self) -> Resume<'_> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = Paused::Wanted;
+        // A thread that has ended reads nothing either.
+        let patience = 5 * LISTEN;
+        drop(
+            self.changed
+                .wait_timeout_while(state, patience, |state| *state != Paused::Yes),
+        );
+        Resume(self)
+    }
+
+    /// Pauses where that is wanted, until it is over.
+    fn take(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if *state == Paused::Wanted {
+            *state = Paused::Yes;
+            self.changed.notify_all();
+            drop(self.changed.wait_while(state, |state| *state != Paused::No));
+        }
+    }
+}
+
+/// Reading goes on when this is dropped.
+pub(super) struct Resume<'a>(&'a Pause);
+
+impl Drop for Resume<'_> {
+    fn drop(&mut self) {
+        *self.0.state.lock().unwrap_or_else(PoisonError::into_inner) = Paused::No;
+        self.0.changed.notify_all();
+    }
+}
+
+/// Starts the threads: one reads, and ends with the program; one waits
 /// for the terminal to go away, of which crossterm's read never tells; the third tells keys from what
 /// the terminal says. `typed` are bytes that were typed while the terminal
 /// was asked.
@@ -37,6 +93,7 @@ pub(super) fn start(
     inputs: Sender<Input>,
     answers: Sender<Answer>,
     tty: &Arc<Tty>,
+    pause: &Arc<Pause>,
     typed: &[u8],
 ) -> std::io::Result<()> {
     for key in keys(typed) {
@@ -47,11 +104,16 @@ pub(super) fn start(
         .name("hang-up".to_owned())
         .spawn(move || wait_for_hang_up(&hung_up))?;
     let (sender, events) = unbounded();
+    let pause = Arc::clone(pause);
     Builder::new().name("input".to_owned()).spawn(move || {
         loop {
-            let event = match read() {
+            pause.take();
+            let event = match poll_event(LISTEN).and_then(|is_there| {
+                if is_there { read().map(Some) } else { Ok(None) }
+            }) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                event => event.ok(),
+                Ok(None) => continue,
+                event => event.ok().flatten(),
             };
             let last = event.is_none();
             if sender.send(event).is_err() || last {

@@ -130,6 +130,10 @@ impl Tty {
         }
     }
 
+    pub(super) fn device(&self) -> &File {
+        &self.device
+    }
+
     pub(super) fn window(&self) -> WindowSize {
         tcgetwinsize(&self.device).map_or_else(
             |_| WindowSize::default(),
@@ -184,12 +188,15 @@ fn wait_until(patience: Duration, mut is_so: impl FnMut() -> bool) {
 }
 
 /// A panic gives the terminal back before its message is printed, and ends the program whatever
-/// thread it is on. A panic on the thread of the name `fenced` is caught there, and only logged.
-pub(super) fn on_panic(tty: &Arc<Tty>, fenced: &'static str) {
+/// thread it is on. A panic on a thread of the names `fenced` is caught there, and only logged.
+pub(super) fn on_panic(tty: &Arc<Tty>, fenced: &'static [&'static str]) {
     let tty = Arc::clone(tty);
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if std::thread::current().name() == Some(fenced) {
+        if std::thread::current()
+            .name()
+            .is_some_and(|name| fenced.contains(&name))
+        {
             log::error!("{panic}");
             return;
         }

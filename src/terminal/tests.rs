@@ -247,7 +247,7 @@ fn panics_where_it_is_asked_to() {
     #[expect(clippy::disallowed_methods, reason = "a message to this test alone")]
     if let Some(thread) = std::env::var_os(PANICS) {
         let tty = Arc::new(Tty::new(rustix::io::dup(std::io::stdout()).unwrap().into()).unwrap());
-        restore::on_panic(&tty, "worker");
+        restore::on_panic(&tty, &["worker"]);
         tty.enter_raw().unwrap();
         tty.enter_screen().unwrap();
         if thread == "on another thread" {

@@ -13,6 +13,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{percent, status, title};
 use crate::app::state::State;
+use crate::dataset::ImageId;
 use crate::explain::options::Options;
 use crate::explain::target::Measure;
 use crate::explain::{Explanation, Prediction};
@@ -20,7 +21,7 @@ use crate::heatmap::{MapState, THRESHOLD};
 use crate::job::Outcome;
 use crate::picture::overlay::in_row;
 use crate::picture::{Marks, Style as PictureStyle, View};
-use crate::text::figures;
+use crate::text::{figures, visible};
 
 /// From this height on, every phrase has a line of its own.
 const TALL: u16 = 8;
@@ -122,7 +123,7 @@ impl Phrase {
     fn on_a_line(&self) -> String {
         match self.name {
             "guessed" => format!("guessed: {}", self.words),
-            "channels" | "scale" | "truth" => format!("{} {}", self.name, self.words),
+            "channels" | "scale" | "truth" | "review" => format!("{} {}", self.name, self.words),
             _ => self.words.clone(),
         }
     }
@@ -150,6 +151,7 @@ fn phrases(state: &State) -> Vec<Phrase> {
     if let Some(shown) = &state.shown {
         let explanation = &shown.explanation;
         say("class", classes(shown), plain.bold());
+        say("review", same(review(state, shown.image)), plain.cyan());
         if state.current().map(|image| image.id) != Some(shown.image) {
             let name = state.image(shown.image).name.clone();
             say("image", same(format!("still {name}")), plain.yellow());
@@ -326,9 +328,36 @@ fn method(explanation: &Explanation) -> String {
     words.join(", ")
 }
 
+/// What was said of an image, and by whom.
+fn review(state: &State, image: ImageId) -> String {
+    let Some(said) = state.review.said.get(&image) else {
+        return String::new();
+    };
+    let mut words: Vec<String> = said
+        .review
+        .verdict
+        .iter()
+        .map(|name| visible(name))
+        .collect();
+    if !said.review.tags.is_empty() {
+        words.push(format!("tags {}", visible(&said.review.tags.join(", "))));
+    }
+    if !said.review.note.is_empty() {
+        words.push(format!(
+            "\u{201c}{}\u{201d}",
+            visible(&said.review.note.replace('\n', " "))
+        ));
+    }
+    if words.is_empty() {
+        return String::new();
+    }
+    format!("{} ({})", words.join(", "), visible(&said.stamp.by))
+}
+
 /// The true classes of the image, where they are known.
 fn truth(state: &State, shown: &Outcome) -> String {
-    let classes = state.truth.get(&shown.image).into_iter().flatten();
+    let classes = state.true_classes(shown.image);
+    let classes = classes.iter();
     let labels: Vec<&str> = classes
         .filter_map(|class| Some(state.labels.get(class.0)?.as_str()))
         .collect();

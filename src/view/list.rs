@@ -56,10 +56,16 @@ fn line(state: &State, id: ImageId, selected: bool, width: usize) -> Line<'stati
         (None, Some(_)) => "! unreadable".to_owned(),
         (None, None) => String::new(),
     };
-    let name_width = width.saturating_sub(answer.width() + 3);
+    let name_width = width.saturating_sub(answer.width() + 5);
     let name = tail(&state.image(id).name, name_width);
     let gap = name_width.saturating_sub(name.width()) + 1;
-    let marker = if selected { "▸ " } else { "  " };
+    let pointer = if selected { "▸" } else { " " };
+    let mark = if state.review.marked.contains(&id) {
+        "◆"
+    } else {
+        " "
+    };
+    let marker = format!("{pointer}{mark}{} ", verdict(state, id));
     let line = Line::from(vec![
         Span::from(format!("{marker}{name}{}", " ".repeat(gap))),
         if selected {
@@ -69,4 +75,18 @@ fn line(state: &State, id: ImageId, selected: bool, width: usize) -> Line<'stati
         },
     ]);
     if selected { line.style(chosen()) } else { line }
+}
+
+/// The key of an image's verdict; another sign where it is of another set, or where something else is
+/// said of the image.
+fn verdict(state: &State, image: ImageId) -> String {
+    let Some(review) = state.review.of(image).filter(|review| !review.is_empty()) else {
+        return " ".to_owned();
+    };
+    let Some(name) = &review.verdict else {
+        return "·".to_owned();
+    };
+    let verdicts = &state.review.verdicts;
+    let own = verdicts.iter().find(|verdict| verdict.name == *name);
+    own.map_or_else(|| "•".to_owned(), |verdict| verdict.key.to_string())
 }

@@ -1,4 +1,4 @@
-//! A page of rows to choose from: classes, layers or methods. It hides the picture, so nothing
+//! A page of rows to choose from: classes, layers, methods, orders or queues. It hides the picture, so nothing
 //! overlaps it.
 
 use ratatui::Frame;
@@ -10,10 +10,13 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{chosen, head, hints, percent, tail};
 use crate::app::layout::page_areas;
-use crate::app::picker::{Picker, role, used};
+use crate::app::picker::{Picker, USUAL_QUEUES, queues, role, used};
 use crate::app::state::State;
+use crate::dataset::order::{By, Order};
+use crate::dataset::store::View;
 use crate::explain::methods::{METHODS, Reads};
 use crate::keymap::{Page, bindings_on};
+use crate::text::visible as visible_text;
 
 /// Columns before a row: whether it is selected, and whether it is marked or in use.
 const MARGIN: usize = 4;
@@ -76,6 +79,8 @@ fn title(state: &State, picker: &Picker, width: u16) -> Line<'static> {
         Page::Classes => ("Classes", state.labels.len()),
         Page::Layers => ("Layers", state.layers.len()),
         Page::Methods => ("Methods", METHODS.len()),
+        Page::Orders => ("Orders", picker.items.len()),
+        Page::Queues => ("Queues", picker.items.len()),
     };
     let count = format!(" {} of {all}", picker.items.len());
     let typed = match (picker.page.has_filter(), picker.filter.is_empty()) {
@@ -160,6 +165,52 @@ fn row(state: &State, page: Page, item: usize, used: bool, wide: bool) -> Row {
                 } else {
                     String::new()
                 },
+                used,
+                refused: false,
+            }
+        }
+        Page::Orders => {
+            let by = By::all().nth(item).unwrap_or(By::Name);
+            let order = if used {
+                state.review.order
+            } else {
+                Order::first(by)
+            };
+            let direction = if order.descending {
+                "largest first"
+            } else {
+                "smallest first"
+            };
+            Row {
+                cells: vec![by.name().to_owned(), by.meaning().to_owned()],
+                note: if matches!(by, By::Figure(_)) {
+                    direction.to_owned()
+                } else {
+                    String::new()
+                },
+                used,
+                refused: false,
+            }
+        }
+        Page::Queues => {
+            let queues = queues(state);
+            let named = |part: fn(&View) -> &String| {
+                queues
+                    .get(item)
+                    .map_or_else(String::new, |view| visible_text(part(view)))
+            };
+            Row {
+                cells: vec![
+                    named(|view| &view.name),
+                    named(|view| &view.filter),
+                    named(|view| &view.order),
+                ],
+                note: if item < USUAL_QUEUES.len() {
+                    ""
+                } else {
+                    "saved"
+                }
+                .to_owned(),
                 used,
                 refused: false,
             }
@@ -260,6 +311,25 @@ fn detail(state: &State, page: Page, item: usize) -> String {
             };
             format!("{} · {} · {reads}", method.summary(), method.paper())
         }
+        Page::Orders => {
+            let by = By::all().nth(item).unwrap_or(By::Name);
+            format!(
+                "{}: {}; what is not known comes last",
+                by.name(),
+                by.meaning()
+            )
+        }
+        Page::Queues => queues(state).get(item).map_or_else(String::new, |view| {
+            let filter = if view.filter.is_empty() {
+                "all images"
+            } else {
+                &view.filter
+            };
+            visible_text(&format!(
+                "{}: {filter}, in the order {}",
+                view.name, view.order
+            ))
+        }),
     }
 }
 
@@ -288,5 +358,7 @@ fn switches(state: &State, picker: &Picker) -> String {
             on(options.eigen_smooth),
             options.measure.name()
         ),
+        Page::Orders => format!("order {}", state.review.order),
+        Page::Queues => "f makes a queue, W saves it under a name".to_owned(),
     }
 }

@@ -7,21 +7,20 @@ use ratatui::layout::Rect;
 use ratatui::style::Stylize;
 use ratatui::text::{Line, Span};
 
-use super::{head, hints};
+use unicode_width::UnicodeWidthStr;
+
+use super::{head, hints, tail};
+use crate::app::review::{Writing, Written};
 use crate::app::state::{Mode, ModelState, State};
+use crate::dataset::order::Order;
 use crate::job::Progress;
 use crate::keymap::BINDINGS;
 use crate::text::count;
 
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let width = usize::from(area.width);
-    let line = if state.mode == Mode::Filter {
-        Line::from(vec![
-            Span::from("/").bold(),
-            Span::from(state.filter.clone()),
-            Span::from("▏"),
-            Span::from(format!(" {}", count(state.queue.len(), "image"))).dim(),
-        ])
+    let line = if let Mode::Write(writing) = &state.mode {
+        written(state, writing, width)
     } else if let Some(progress) = progress(state) {
         let words = [progress, state.message.clone()];
         let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
@@ -32,6 +31,60 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
         Line::from(head(&state.message, width)).bold()
     };
     frame.render_widget(line, area);
+}
+
+/// A line that is being typed, with the cursor, and what it does.
+fn written(state: &State, writing: &Writing, width: usize) -> Line<'static> {
+    let name = match &writing.what {
+        Written::Filter { .. } => "/".to_owned(),
+        Written::Note(images) => format!("note{} ", several(images.len())),
+        Written::Tags(images) => format!("tags{} ", several(images.len())),
+        Written::ViewName => "name of the queue: ".to_owned(),
+    };
+    let told = match (&writing.what, &state.review.fault) {
+        (Written::Filter { .. }, Some(fault)) => format!(" {fault}"),
+        (Written::Filter { offers, offered }, None) => {
+            let about = offered.and_then(|place| offers.get(place));
+            match about {
+                Some(offer) => format!(
+                    " {} ({} of {})",
+                    offer.about,
+                    offered.map_or(0, |place| place + 1),
+                    offers.len()
+                ),
+                None => format!(" {}", count(state.queue.len(), "image")),
+            }
+        }
+        _ => String::new(),
+    };
+    let (value, cursor) = (writing.line.value(), writing.line.cursor());
+    let before: String = value.chars().take(cursor).collect();
+    let after: String = value.chars().skip(cursor).collect();
+    // The cursor stays on the screen, whatever the length of the line.
+    let room = width.saturating_sub(name.width() + 1);
+    let before = tail(&before, room);
+    let after = head(&after, room.saturating_sub(before.width()));
+    let rest = room.saturating_sub(before.width() + after.width());
+    let told = Span::from(head(&told, rest));
+    Line::from(vec![
+        Span::from(name).bold(),
+        Span::from(before),
+        Span::from("▏"),
+        Span::from(after),
+        if state.review.fault.is_some() {
+            told.red()
+        } else {
+            told.dim()
+        },
+    ])
+}
+
+/// " (3 images)", where there are several.
+fn several(images: usize) -> String {
+    match images {
+        1 => String::new(),
+        more => format!(" ({})", count(more, "image")),
+    }
 }
 
 /// How far a slow explanation is, and how to stop it.
@@ -56,16 +109,19 @@ fn summary(state: &State) -> String {
         parts.push("working…".to_owned());
     }
     parts.extend(scoring(state.scoring));
+    if let Err(reason) = &state.review.kept {
+        parts.push(format!("verdicts are not kept: {reason}"));
+    }
     if !state.filter.is_empty() {
         parts.push(format!(
-            "filter /{} {} of {}",
+            "{} {} of {}",
             state.filter,
             state.queue.len(),
             state.images.len()
         ));
     }
-    if state.order != crate::app::state::Order::Name {
-        parts.push(format!("order: {}", state.order.name()));
+    if state.review.order != Order::default() {
+        parts.push(format!("order {}", state.review.order));
     }
     if let Some(shown) = &state.shown {
         let times = shown.times;
@@ -121,8 +177,26 @@ fn in_words(time: Duration) -> String {
 }
 
 pub(super) fn footer(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let keys: Vec<(String, &str)> = match state.mode {
-        Mode::Filter => vec![("Enter".to_owned(), "keep"), ("Esc".to_owned(), "clear")],
+    let keys: Vec<(String, &str)> = match &state.mode {
+        Mode::Write(writing) => {
+            let (enter, tab, leave) = match writing.what {
+                Written::Filter { .. } => ("keep", "complete", "all images"),
+                Written::Tags(_) => ("keep", "complete", "leave"),
+                Written::Note(_) => ("keep", "", "leave"),
+                Written::ViewName => ("save the queue", "", "leave"),
+            };
+            let key = |key: &str, hint| (key.to_owned(), hint);
+            let editor = match writing.what {
+                Written::Note(_) => "editor",
+                _ => "",
+            };
+            vec![
+                key("Tab", tab),
+                key("Ctrl-e", editor),
+                key("Enter", enter),
+                key("Esc", leave),
+            ]
+        }
         _ => BINDINGS
             .iter()
             .map(|binding| match binding.hint {

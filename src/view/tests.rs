@@ -1,4 +1,3 @@
-use std::sync::Arc;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -15,7 +14,6 @@ use crate::graphics::Protocol;
 use crate::heatmap::{Grid, Heatmap};
 use crate::job::Reply;
 use crate::keymap::BINDINGS;
-use crate::model::ClassIndex;
 
 const NAMES: [&str; 5] = [
     "a.png",
@@ -334,7 +332,7 @@ fn the_caption_names_all_that_is_not_as_usual() {
             ("=", "shared, 0 to 0.62"),
             ("c11<Tab>", "rather than bird 11"),
             ("c11<Enter>", "bird 11 0.0% (rank 6)"),
-            ("f", "fixed, 0 to 0.62"),
+            ("F", "fixed, 0 to 0.62"),
             ("d", "−0.62 to 0.62"),
             ("d", "red for, blue against at 50%"),
             ("xd", "red against, blue for"),
@@ -353,8 +351,7 @@ fn the_caption_names_all_that_is_not_as_usual() {
 fn true_classes_are_named_where_they_are_known() {
     let mut desk = ready(120, 40);
     assert!(!caption(&desk.state).contains("truth"));
-    let truth = [(ImageId(1), vec![ClassIndex(7), ClassIndex(3)])];
-    desk.state.truth = Arc::new(truth.into());
+    desk.truth(&[&[], &[7, 3]]);
     assert!(
         caption(&desk.state).contains("truth bird 7, bird 3"),
         "{}",

@@ -17,6 +17,9 @@ use crate::job::ImageRef;
 use crate::model::recipe::Recipe;
 use crate::picture::decode::decode;
 
+/// Name of the threads: a panic on one of them is the end of an image, not of the program.
+pub const READER_NAME: &str = "reader";
+
 /// An image to read.
 #[derive(Clone, Debug)]
 pub(super) struct Order {
@@ -65,23 +68,21 @@ impl Readers {
     pub(super) fn start(count: usize, recipe: &Recipe) -> std::io::Result<Self> {
         let (orders, ordered) = unbounded::<Order>();
         let (sender, read) = unbounded();
-        let start = |number: usize| {
+        let start = || {
             let (ordered, sender, recipe) = (ordered.clone(), sender.clone(), recipe.clone());
-            Builder::new()
-                .name(format!("reader {number}"))
-                .spawn(move || {
-                    yield_to_all();
-                    for order in ordered {
-                        let image = order.image.id;
-                        let found = found(&order, &recipe);
-                        if sender.send(Read { image, found }).is_err() {
-                            return;
-                        }
+            Builder::new().name(READER_NAME.to_owned()).spawn(move || {
+                yield_to_all();
+                for order in ordered {
+                    let image = order.image.id;
+                    let found = found(&order, &recipe);
+                    if sender.send(Read { image, found }).is_err() {
+                        return;
                     }
-                })
+                }
+            })
         };
-        for number in 0..count.max(1) {
-            start(number)?;
+        for _ in 0..count.max(1) {
+            start()?;
         }
         Ok(Self { orders, read })
     }

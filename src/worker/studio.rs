@@ -4,6 +4,7 @@
 //! style is composed from what is kept.
 
 mod name;
+mod shelf;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,10 @@ use image::RgbImage;
 use super::cache::Cache;
 use super::scoring::{Pace, Scoring};
 use super::{Explain, Prepared};
+use crate::dataset::keys::Keys;
 use crate::dataset::score::Score;
+use crate::dataset::store::Store;
+use crate::dataset::truth::known::TrueClasses;
 use crate::dataset::truth::{Classes, Truth};
 use crate::dataset::{ImageEntry, ImageId};
 use crate::explain::methods::{Unwatched, Watch};
@@ -31,6 +35,7 @@ use crate::picture::files::{output_path, save_png, stem};
 use crate::picture::layers::{Ground, Heat, Layers, Photo, ground, heat, photo, whole};
 use crate::picture::overlay::{Crop, Parts, compose};
 use name::name_part;
+use shelf::Shelf;
 
 /// How many predictions are shown.
 pub const TOP: usize = 5;
@@ -88,9 +93,11 @@ pub struct Studio {
     model: Model,
     /// What is known of images.
     known: Truth,
-    truth: Arc<HashMap<ImageId, Vec<ClassIndex>>>,
+    truth: Arc<TrueClasses>,
     warning: Option<String>,
     kept: Cache<ImageId, Kept>,
+    /// Where scores are kept for the next time.
+    shelf: Option<Shelf>,
 }
 
 /// What a photo was made for: what lies below the heatmap, the largest size, and the part.
@@ -119,7 +126,18 @@ impl Studio {
             truth: Arc::default(),
             warning: None,
             kept: Cache::new(cache_bytes),
+            shelf: None,
         }
+    }
+
+    /// Keeps scores of these images in a store.
+    #[must_use]
+    pub fn with_store(mut self, store: Store, keys: Arc<Keys>, images: Vec<ImageEntry>) -> Self {
+        match Shelf::open(store, keys, images, self.model.summary()) {
+            Ok(shelf) => self.shelf = Some(shelf),
+            Err(error) => log::warn!("scores are not kept: {error}"),
+        }
+        self
     }
 
     /// Looks for the true classes of images that were found at `paths`, in the table that is named
@@ -136,12 +154,7 @@ impl Studio {
         match Truth::find(named, paths, images, &classes, &mut notes) {
             Ok(Some(truth)) => {
                 // That a table lacks some images is no news in a review.
-                let classes = truth.classes().into_iter();
-                self.truth = Arc::new(
-                    classes
-                        .map(|(image, all)| (image, all.into_iter().map(ClassIndex).collect()))
-                        .collect(),
-                );
+                self.truth = Arc::new(truth.classes(images.len()));
                 self.known = truth;
             }
             Ok(None) => {}
@@ -423,7 +436,12 @@ impl Explain for Studio {
         let pace = self.pace()?;
         let scoring = Scoring::start(self.model.recipe(), pace);
         let scoring = scoring.map_err(|error| format!("no thread to read images: {error}"))?;
-        Ok(Some((scoring, Vec::new())))
+        let mut scoring = scoring;
+        let mut known = Vec::new();
+        if let Some(shelf) = &self.shelf {
+            known = shelf.scores(&mut scoring, &self.truth);
+        }
+        Ok(Some((scoring, known)))
     }
 
     fn score(
@@ -439,10 +457,14 @@ impl Explain for Studio {
                 truth: self.known.of(image.image),
             })
             .collect();
-        match score(&self.model, &subjects, stop) {
-            Err(ExplainError::CalledOff) => Ok(None),
-            scores => scores.map(Some).map_err(|error| error.to_string()),
+        let scores = match score(&self.model, &subjects, stop) {
+            Err(ExplainError::CalledOff) => return Ok(None),
+            scores => scores.map_err(|error| error.to_string())?,
+        };
+        if let Some(shelf) = &mut self.shelf {
+            shelf.keep(batch, &scores);
         }
+        Ok(Some(scores))
     }
 
     fn save(&mut self, request: &Request, folder: &Path) -> Result<PathBuf, String> {

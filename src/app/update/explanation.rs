@@ -1,5 +1,6 @@
 //! What is explained and how: the commands that change the target, the options and the scale.
 
+use super::review::{end_contrast, show_mistake};
 use super::{Effect, wish};
 use crate::app::state::State;
 use crate::app::zoom::Zoom;
@@ -33,13 +34,11 @@ pub(super) fn set_target(state: &mut State, target: Target) {
 /// The true class of the image, or the next one of several.
 pub(super) fn true_class(state: &mut State) {
     let image = state.current().map(|image| image.id);
-    let known = image
-        .and_then(|image| state.truth.get(&image))
-        .filter(|classes| !classes.is_empty());
-    let Some(classes) = known else {
+    let classes = image.map_or_else(Vec::new, |image| state.true_classes(image));
+    if classes.is_empty() {
         "the true class of this image is not known".clone_into(&mut state.message);
         return;
-    };
+    }
     let target = state.class_of(state.target);
     let place = classes.iter().position(|class| Some(*class) == target);
     let next = classes[place.map_or(0, |place| (place + 1) % classes.len())];
@@ -55,13 +54,16 @@ pub(super) fn start_over(state: &mut State) {
     state.target = Target::Rank(1);
     state.zoom = Zoom::default();
     state.before = None;
+    end_contrast(state);
     state.options.versus = None;
     state.beside = state.beside.map(|_| Target::Rank(2));
+    show_mistake(state);
     wish(state);
 }
 
 /// Shows the target alone, or beside the target before it, or else beside its strongest rival.
 pub(super) fn compare(state: &mut State) {
+    state.review.is_contrasted = false;
     if state.beside.take().is_none() {
         if state.summary().is_some_and(|summary| summary.classes < 2) {
             "the model has one class".clone_into(&mut state.message);
@@ -82,12 +84,16 @@ pub(super) fn show_beside(state: &mut State, class: ClassIndex) {
         "the target itself cannot stand beside it".clone_into(&mut state.message);
     } else {
         state.beside = Some(target);
+        state.review.is_contrasted = false;
         wish(state);
     }
 }
 
 /// Takes in the predictions of the selected image: a class may turn out to be the target.
 pub(super) fn settle(state: &mut State) {
+    if state.before.is_none() && show_mistake(state) {
+        wish(state);
+    }
     let target = state.target;
     let class = state.class_of(target);
     if class.is_some() && class == state.options.versus {

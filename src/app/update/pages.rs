@@ -5,9 +5,11 @@ use ratatui::layout::Position;
 
 use super::explanation::{other_units, set_layers, set_method, set_target, show_beside, subtract};
 use super::{Effect, WHEEL, wish};
+use crate::app::event::Keep;
 use crate::app::layout::page_areas;
-use crate::app::picker::Picker;
+use crate::app::picker::{Picker, USUAL_QUEUES, queues};
 use crate::app::state::{Mode, State};
+use crate::dataset::order::{By, Order};
 use crate::explain::methods::MethodId;
 use crate::explain::options::Fusion;
 use crate::explain::target::Measure;
@@ -16,10 +18,12 @@ use crate::keymap::{Page, PageCommand, lookup_on};
 use crate::model::ClassIndex;
 
 /// What becomes of the page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Then {
     Stay,
     Leave,
+    /// It stays, and something is kept.
+    Keep(Keep),
 }
 
 /// Opens a page. It hides the picture, so everything is drawn again.
@@ -98,11 +102,13 @@ fn with_picker(
 ) -> Vec<Effect> {
     match std::mem::replace(&mut state.mode, Mode::Browse) {
         Mode::Pick(mut picker) => {
-            if work(state, &mut picker) == Then::Stay {
-                state.mode = Mode::Pick(picker);
-                return Vec::new();
-            }
-            vec![Effect::Redraw]
+            let kept = match work(state, &mut picker) {
+                Then::Leave => return vec![Effect::Redraw],
+                Then::Stay => Vec::new(),
+                Then::Keep(keep) => vec![Effect::Keep(keep)],
+            };
+            state.mode = Mode::Pick(picker);
+            kept
         }
         other => {
             state.mode = other;
@@ -176,6 +182,19 @@ fn run(state: &mut State, picker: &mut Picker, command: PageCommand) -> Then {
             state.options.eigen_smooth = !state.options.eigen_smooth;
             changed(state);
         }
+        PageCommand::Reverse => {
+            super::set_order(state, state.review.order.reversed());
+            picker.refresh(state, rows);
+        }
+        PageCommand::Remove => {
+            let saved = picker
+                .item()
+                .and_then(|item| item.checked_sub(USUAL_QUEUES.len()));
+            match saved.and_then(|place| state.review.views.get(place)) {
+                Some(view) => return Then::Keep(Keep::RemoveView(view.name.clone())),
+                None => "this queue is always there".clone_into(&mut state.message),
+            }
+        }
         PageCommand::Probability => {
             state.options.measure = match state.options.measure {
                 Measure::Logit => Measure::Probability,
@@ -216,6 +235,16 @@ fn choose(state: &mut State, picker: &Picker) -> Then {
         Page::Methods => {
             if let Some(method) = MethodId::all().nth(item) {
                 set_method(state, method);
+            }
+        }
+        Page::Orders => {
+            if let Some(by) = By::all().nth(item) {
+                super::set_order(state, Order::first(by));
+            }
+        }
+        Page::Queues => {
+            if let Some(view) = queues(state).get(item) {
+                super::writing::show_queue(state, &view.filter, &view.order);
             }
         }
     }

@@ -7,8 +7,13 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::*;
+use crate::app::event::{StoreReply, Then};
 use crate::app::layout::page_areas;
+use crate::app::review::{Reviewing, Said};
 use crate::dataset::ImageEntry;
+use crate::dataset::review::{Review, usual};
+use crate::dataset::store::{Stamp, Version};
+use crate::dataset::truth::known::TrueClasses;
 use crate::explain::methods::MethodId;
 use crate::explain::options::Options;
 use crate::explain::target::Measure;
@@ -92,6 +97,7 @@ impl Desk {
             Options::default(),
             style,
             PathBuf::from("out"),
+            Reviewing::new(usual()),
             capabilities,
             size,
         );
@@ -128,13 +134,41 @@ impl Desk {
                 Effect::Send(Job::Score(images)) => format!("score {}", images.len()),
                 Effect::Copy(text) => format!("copy {text}"),
                 Effect::Redraw => "redraw".to_owned(),
+                Effect::Keep(keep) => kept(keep),
+                Effect::Edit { images, note } => format!("edit {:?} {note:?}", images),
                 Effect::Suspend => "suspend".to_owned(),
                 Effect::Quit => "quit".to_owned(),
             });
-            if let Effect::Send(Job::Show(request)) = effect {
-                self.open.push(request);
+            match effect {
+                Effect::Send(Job::Show(request)) => self.open.push(request),
+                Effect::Keep(Keep::Reviews {
+                    changes,
+                    words,
+                    then,
+                }) => self.keep(changes, words, then),
+                _ => {}
             }
         }
+    }
+
+    /// What a store says that keeps everything.
+    fn keep(&mut self, changes: Vec<(ImageId, Version, Review)>, words: String, then: Then) {
+        let said = changes.into_iter().map(|(image, _, review)| {
+            let stamp = Stamp {
+                version: Version::NONE,
+                by: Arc::from("anna"),
+                at_millis: 0,
+            };
+            (image, Said { review, stamp })
+        });
+        let said = said.collect();
+        self.event(Event::Store(StoreReply::Standing { said, words, then }));
+    }
+
+    /// These are the true classes of the images.
+    pub(crate) fn truth(&mut self, classes: &[&[usize]]) {
+        let of = |image: ImageId| classes.get(image.0).copied().unwrap_or_default().to_vec();
+        self.state.truth = Arc::new(TrueClasses::new(classes.len(), of));
     }
 
     pub(crate) fn press(&mut self, script: &str) {
@@ -181,6 +215,20 @@ impl Desk {
 
     fn selected(&self) -> &str {
         self.state.current().map_or("none", |image| &image.name)
+    }
+}
+
+/// What is to be kept, in a few words.
+fn kept(keep: &Keep) -> String {
+    match keep {
+        Keep::Reviews { words, .. } => format!("keep {words}"),
+        Keep::Undo => "undo".to_owned(),
+        Keep::Redo => "redo".to_owned(),
+        Keep::View(view) => format!(
+            "save queue {} = {} in order {}",
+            view.name, view.filter, view.order
+        ),
+        Keep::RemoveView(name) => format!("remove queue {name}"),
     }
 }
 
@@ -513,16 +561,15 @@ fn orders_keep_the_selection() {
     let mut desk = Desk::ready(&NAMES, SIZE);
     desk.press("j");
     desk.answer_all();
-    for order in [Order::Reverse, Order::Class, Order::Doubtful, Order::Name] {
-        desk.press("o");
-        assert_eq!((desk.state.order, desk.selected()), (order, "b.png"));
+    for (script, order) in [
+        ("O", "-name"),
+        ("o<Down><Enter>", "pred"),
+        ("o<Down><Enter>O", "-true"),
+    ] {
+        desk.press(script);
+        let found = desk.state.review.order.to_string();
+        assert_eq!((found.as_str(), desk.selected()), (order, "b.png"));
     }
-    desk.press("ook");
-    assert_eq!(
-        desk.state.queue.first(),
-        Some(&ImageId(1)),
-        "classes that are known come first"
-    );
 }
 
 #[test]
@@ -679,7 +726,7 @@ fn hold(desk: &Desk) {
 
 #[test]
 fn whatever_is_pressed_the_shown_picture_is_the_wanted_one_in_the_end() {
-    const KEYS: [&str; 51] = [
+    const KEYS: [&str; 64] = [
         "j",
         "k",
         "g",
@@ -719,7 +766,20 @@ fn whatever_is_pressed_the_shown_picture_is_the_wanted_one_in_the_end() {
         "x",
         "t",
         "d",
-        "f",
+        "F",
+        "w",
+        "a",
+        "U",
+        "V",
+        "n",
+        "#",
+        "B",
+        "A",
+        "O",
+        "o",
+        "Q",
+        "W",
+        "r",
         "T",
         "a",
         "e",
@@ -739,10 +799,14 @@ fn whatever_is_pressed_the_shown_picture_is_the_wanted_one_in_the_end() {
     for seed in 0..60 {
         let mut random = Random(seed);
         let mut desk = Desk::ready(&names, SIZE);
-        for image in (0..names.len()).step_by(2) {
-            let classes = vec![ClassIndex(image % 12), ClassIndex(image % 5)];
-            Arc::make_mut(&mut desk.state.truth).insert(ImageId(image), classes);
-        }
+        let truth: Vec<[usize; 2]> = (0..names.len())
+            .map(|image| [image % 12, image % 5])
+            .collect();
+        let truth = truth.iter().enumerate();
+        let truth: Vec<&[usize]> = truth
+            .map(|(image, classes)| if image % 2 == 0 { &classes[..] } else { &[] })
+            .collect();
+        desk.truth(&truth);
         for _ in 0..300 {
             match random.below(10) {
                 0..7 => desk.press(KEYS[random.below(KEYS.len())]),

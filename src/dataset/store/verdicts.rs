@@ -15,6 +15,12 @@ pub struct Version(pub(super) i64);
 impl Version {
     /// Of an image that nothing was ever said of, and of a store before its first change.
     pub const NONE: Self = Self(0);
+
+    /// It grows with each change.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        u64::try_from(self.0).unwrap_or(0)
+    }
 }
 
 /// Who said it, and when.

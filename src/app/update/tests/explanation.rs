@@ -43,9 +43,7 @@ fn the_true_classes_of_an_image_are_explained_in_turn() {
         "the true class of this image is not known"
     );
     // Of image 0 class 7 is the top prediction.
-    let classes = [ClassIndex(7), ClassIndex(4)];
-    Arc::make_mut(&mut desk.state.truth).insert(ImageId(0), classes.to_vec());
-    Arc::make_mut(&mut desk.state.truth).insert(ImageId(1), vec![ClassIndex(3)]);
+    desk.truth(&[&[7, 4], &[3]]);
     for (script, target) in [("T", 4), ("T", 7), ("jT", 3), ("T", 3)] {
         desk.press(script);
         desk.answer_all();
@@ -132,7 +130,7 @@ fn drawing_keys_change_sign_and_marks() {
 #[test]
 fn the_color_scale_is_fixed_to_what_is_shown_until_the_numbers_mean_something_else() {
     let mut desk = Desk::ready(&NAMES, SIZE);
-    desk.press("f");
+    desk.press("F");
     desk.answer_all();
     // The peak of the map of the top prediction.
     assert_eq!(desk.state.shown.as_ref().unwrap().style.scale, Some(0.62));
@@ -143,7 +141,7 @@ fn the_color_scale_is_fixed_to_what_is_shown_until_the_numbers_mean_something_el
     desk.press("[");
     assert_eq!(desk.state.style.scale, None);
     desk.answer_all();
-    desk.press("ff");
+    desk.press("FF");
     desk.answer_all();
     assert_eq!(desk.state.style.scale, None);
 }
@@ -156,12 +154,12 @@ fn the_scale_of_two_classes_and_of_both_signs_is_that_of_the_largest_number() {
     // Of the second class the largest positive number is 0.31, and the largest size 0.5.
     desk.press("d");
     desk.answer_all();
-    desk.press("f");
+    desk.press("F");
     desk.answer_all();
     assert_eq!(desk.state.style.scale, Some(0.5));
-    desk.press("fd=");
+    desk.press("Fd=");
     desk.answer_all();
-    desk.press("f");
+    desk.press("F");
     assert_eq!(desk.state.style.scale, Some(0.62));
 }
 
@@ -171,7 +169,7 @@ fn an_empty_map_gives_no_scale() {
     let shown = desk.state.shown.as_mut().unwrap();
     shown.explanation.raw = Grid::new(1, 1, vec![-1.0]);
     shown.explanation.heatmap = Heatmap::from_raw(&shown.explanation.raw);
-    desk.press("f");
+    desk.press("F");
     assert_eq!(desk.state.style.scale, None);
     assert_eq!(desk.state.message, "there is no map to take the scale from");
 }

@@ -1,0 +1,484 @@
+//! Arguments: the definition of the command line, and what it is turned into.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::values::{Crop, Scale, Three, crop, opacity, resize, scale, squash, three, verdict};
+use super::{
+    Beside, Classes, ExplainSettings, LayersSettings, MethodsSettings, ModelsSettings,
+    OpenSettings, ReviewSettings, Settings, doctor, evaluate,
+};
+use crate::dataset::review::{Verdict, usual};
+use crate::dataset::scan::ScanOptions;
+use crate::explain::methods::MethodId;
+use crate::explain::options::{Fusion, Options};
+use crate::explain::target::Measure;
+use crate::graphics::{Choice, Environment};
+use crate::model::catalog::Hub;
+use crate::model::device::DeviceChoice;
+use crate::model::precision::PrecisionChoice;
+use crate::model::recipe::{Interpolation, RecipeOverrides, Resize};
+use crate::model::{LoadOptions, ModelSource};
+use crate::picture::colormap::Colormap;
+use crate::picture::{Marks, Style, View};
+
+/// See what an image classifier looks at: top-5 predictions and the Grad-CAM overlay, in the terminal.
+#[derive(Debug, Parser)]
+#[command(name = "gradcam", version, args_conflicts_with_subcommands = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Subcommands>,
+    #[command(flatten)]
+    open: OpenArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    /// Explain images without the interface: write heatmaps and overlays, print predictions
+    Explain(ExplainArguments),
+    /// Measure how faithful maps are, over images with ground truth: tables, JSON and CSV
+    Evaluate(evaluate::EvaluateArguments),
+    /// Say what is found of the terminal, tmux, libtorch, CUDA and caches, and how pictures are drawn
+    Doctor(DoctorArguments),
+    /// List the layers of a model: name, operation, output shape, which is the default, and why not
+    Layers(LayersArguments),
+    /// List the ways to explain: name on the command line, what each does, and its paper
+    Methods(MethodsArguments),
+    /// List the models that can be given by name, and which of them are in the cache
+    Models(ModelsArguments),
+}
+
+#[derive(Debug, Args)]
+struct OpenArguments {
+    /// Folders, image files or patterns; the current folder without any
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    model: ModelArguments,
+    #[command(flatten)]
+    explanation: ExplanationArguments,
+    #[command(flatten)]
+    scan: ScanArguments,
+    /// True classes of the images, as `gradcam evaluate` reads them
+    #[arg(long, help_heading = "Search", value_name = "FILE")]
+    truth: Option<PathBuf>,
+    #[command(flatten)]
+    review: ReviewArguments,
+    #[command(flatten)]
+    style: StyleArguments,
+    /// Memory for results of images seen before and prepared ahead, in MiB
+    #[arg(
+        long,
+        help_heading = "Program",
+        value_name = "N",
+        default_value_t = 1024
+    )]
+    cache_mb: usize,
+    /// How pictures are put on the terminal: auto, layered, iterm, sixel, blocks, or none (in words)
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    graphics: Choice,
+    /// Folder that `s` saves pictures into
+    #[arg(
+        long,
+        help_heading = "Program",
+        value_name = "DIR",
+        default_value = "."
+    )]
+    out: PathBuf,
+    /// Write messages of the program and of libtorch to this file
+    #[arg(long, help_heading = "Program", value_name = "FILE")]
+    log: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct ExplainArguments {
+    /// Image files, folders or patterns
+    #[arg(value_name = "IMAGE", required_unless_present = "img_src")]
+    images: Vec<PathBuf>,
+    /// Another way to name an image
+    #[arg(long = "img_src", value_name = "FILE")]
+    img_src: Vec<PathBuf>,
+    /// Class to explain, by index or by name; can be given again
+    #[arg(long = "class", value_name = "N|NAME")]
+    classes: Vec<String>,
+    /// Explain the K best classes
+    #[arg(long, value_name = "K", conflicts_with = "classes", value_parser = clap::value_parser!(u32).range(1..))]
+    top: Option<u32>,
+    /// Folder for the pictures; made where it is missing
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    out: PathBuf,
+    /// Print one JSON object a line for each image, and nothing else
+    #[arg(long)]
+    json: bool,
+    /// Also write the map as .npy: at the input's size, and on the layer's grid before scaling
+    #[arg(long)]
+    raw: bool,
+    /// Print the overlay into the terminal
+    #[arg(long, conflicts_with = "json")]
+    show: bool,
+    /// Explain what speaks for the class rather than for this one, by index or by name
+    #[arg(long, value_name = "N|NAME")]
+    versus: Option<String>,
+    /// Also draw a picture of each class beside this one, on one color scale: an index, a name, or
+    /// `next` for the most probable other class
+    #[arg(long, value_name = "N|NAME|next")]
+    beside: Option<String>,
+    #[command(flatten)]
+    model: ModelArguments,
+    #[command(flatten)]
+    explanation: ExplanationArguments,
+    #[command(flatten)]
+    scan: ScanArguments,
+    #[command(flatten)]
+    style: StyleArguments,
+}
+
+#[derive(Debug, Args)]
+struct ModelsArguments {
+    /// Only names that contain this
+    #[arg(value_name = "PATTERN")]
+    pattern: Option<String>,
+    /// Print one JSON object a line for each model, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct DoctorArguments {
+    /// Print one JSON object, and nothing else
+    #[arg(long)]
+    json: bool,
+    /// As for the interface: auto, layered, iterm, sixel, blocks or none
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    graphics: Choice,
+}
+
+#[derive(Debug, Args)]
+struct MethodsArguments {
+    /// Print one JSON object a line for each method, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct LayersArguments {
+    /// Print one JSON object a line for each layer, and nothing else
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    model: ModelArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Model")]
+pub(super) struct ModelArguments {
+    /// Checkpoint (.safetensors, .pth, .pt, .bin, .ckpt or a folder of these), torch.export program
+    /// (.pt2) or TorchScript archive, or a name from `gradcam models`;
+    /// the bundled demo model without it
+    #[arg(long, value_name = "FILE|NAME")]
+    model: Option<PathBuf>,
+    /// Never download a model that is given by name
+    #[arg(long)]
+    offline: bool,
+    /// Class names: a file with one a line, JSON or CSV, or a folder with a subfolder for each class
+    #[arg(long, value_name = "FILE|DIR")]
+    labels: Option<PathBuf>,
+    /// Target layer by its name in `gradcam layers`, such as layer3.1.conv2; the last one with a map
+    /// before the head without it. Given again, the maps of all these layers become one
+    #[arg(long = "layer", value_name = "NAME")]
+    pub(super) layers: Vec<String>,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: DeviceChoice,
+    /// Numbers to compute with: f32, or bf16 on processors that have it (faster, 3 digits); auto is f32
+    #[arg(long, value_name = "NUMBERS", default_value = "auto")]
+    precision: PrecisionChoice,
+    /// Length of the shorter side after resizing, or none
+    #[arg(long, value_name = "N|none", value_parser = resize, conflicts_with = "squash", help_heading = "Preprocessing")]
+    resize: Option<Resize>,
+    /// Part in the center that is kept, or none
+    #[arg(long, value_name = "N|WxH|none", value_parser = crop, help_heading = "Preprocessing")]
+    crop: Option<Crop>,
+    /// Resize to this size, whatever the proportions
+    #[arg(long, value_name = "N|WxH", value_parser = squash, help_heading = "Preprocessing")]
+    squash: Option<Resize>,
+    /// Mean of each channel, of pixels in 0..1
+    #[arg(long, value_name = "R,G,B", value_parser = three, allow_hyphen_values = true, help_heading = "Preprocessing")]
+    mean: Option<Three>,
+    /// Standard deviation of each channel
+    #[arg(long, value_name = "R,G,B", value_parser = three, allow_hyphen_values = true, help_heading = "Preprocessing")]
+    std: Option<Three>,
+    /// Filter for resizing
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FILTER",
+        help_heading = "Preprocessing"
+    )]
+    interpolation: Option<Interpolation>,
+    /// The model reads blue first, as OpenCV does
+    #[arg(long, help_heading = "Preprocessing")]
+    bgr: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Explanation")]
+struct ExplanationArguments {
+    /// How the map is made; `?` or any wrong name lists the methods
+    #[arg(long, value_name = "METHOD", default_value = "grad-cam")]
+    method: MethodId,
+    /// How the maps of several layers become one
+    #[arg(long, value_enum, value_name = "HOW", default_value = "mean")]
+    fuse: Fusion,
+    /// What is explained: the class's logit or its softmax probability
+    #[arg(long, value_enum, value_name = "SCORE", default_value = "logit")]
+    score: Measure,
+    /// Show what speaks against the class: negated gradients
+    #[arg(long)]
+    counterfactual: bool,
+    /// The mean over the image, its mirror image, and both at other contrasts; six times the work
+    #[arg(long)]
+    aug_smooth: bool,
+    /// The first principal component of the channels instead of their sum
+    #[arg(long)]
+    eigen_smooth: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Search")]
+pub(super) struct ScanArguments {
+    /// Do not search folders inside folders
+    #[arg(long)]
+    no_recursive: bool,
+    /// Show hidden files and folders too
+    #[arg(long)]
+    hidden: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Review")]
+struct ReviewArguments {
+    /// Keep verdicts, notes and scores in this file; without it in one for each folder, in
+    /// $XDG_STATE_HOME/gradcam/reviews
+    #[arg(long, value_name = "FILE")]
+    review: Option<PathBuf>,
+    /// Who gives the verdicts; $USER without it
+    #[arg(long, value_name = "NAME")]
+    reviewer: Option<String>,
+    /// A verdict and its key, as in b=blurred; given again for each, in place of the usual ones
+    #[arg(long = "verdict", value_name = "KEY=NAME", value_parser = verdict)]
+    verdicts: Vec<Verdict>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Drawing")]
+struct StyleArguments {
+    /// jet, turbo, viridis, inferno or grey
+    #[arg(long, value_name = "MAP", default_value = "jet")]
+    colormap: Colormap,
+    /// Weight of the heatmap in the overlay, 0 to 1
+    #[arg(long, value_name = "W", default_value = "0.5", value_parser = opacity)]
+    opacity: f32,
+    /// Draw both signs of the map before ReLU: red speaks for the class, blue against it
+    #[arg(long)]
+    signed: bool,
+    /// The number that the end of the color scale stands for, to compare pictures; `own`: each
+    /// picture's own largest
+    #[arg(long, value_name = "PEAK|own", default_value = "own", value_parser = scale)]
+    scale: Scale,
+    /// Draw the outline of what is above 15% of the map's maximum
+    #[arg(long)]
+    contour: bool,
+    /// Draw the box around the largest part above 15% of the map's maximum
+    #[arg(long = "box")]
+    bounding_box: bool,
+}
+
+impl Arguments {
+    pub(super) fn settings(self, environment: &Environment, hub: &Hub) -> Settings {
+        let environment = environment.clone();
+        match self.command {
+            None => {
+                let open = self.open;
+                let paths = if open.paths.is_empty() {
+                    vec![PathBuf::from(".")]
+                } else {
+                    open.paths
+                };
+                let hub = open.model.hub(hub);
+                let options = open.explanation.options(&open.model.layers);
+                let (model, load) = open.model.split(&paths);
+                Settings::Open(OpenSettings {
+                    paths,
+                    truth: open.truth,
+                    scan: open.scan.options(),
+                    review: open.review.settings(),
+                    model,
+                    load,
+                    hub,
+                    options,
+                    style: open.style.style(),
+                    cache_bytes: open.cache_mb.saturating_mul(1 << 20),
+                    graphics: open.graphics,
+                    out: open.out,
+                    log: open.log,
+                    environment,
+                })
+            }
+            Some(Subcommands::Doctor(doctor)) => Settings::Doctor(doctor::DoctorSettings {
+                json: doctor.json,
+                graphics: doctor.graphics,
+                environment,
+                hub: hub.clone(),
+                surroundings: doctor::Surroundings::default(),
+            }),
+            Some(Subcommands::Models(models)) => Settings::Models(ModelsSettings {
+                pattern: models.pattern,
+                json: models.json,
+                hub: hub.clone(),
+            }),
+            Some(Subcommands::Methods(methods)) => {
+                Settings::Methods(MethodsSettings { json: methods.json })
+            }
+            Some(Subcommands::Evaluate(evaluate)) => Settings::Evaluate(evaluate.settings(hub)),
+            Some(Subcommands::Layers(layers)) => {
+                let hub = layers.model.hub(hub);
+                let (model, load) = layers.model.split(&[]);
+                Settings::Layers(LayersSettings {
+                    model,
+                    load,
+                    hub,
+                    json: layers.json,
+                })
+            }
+            Some(Subcommands::Explain(explain)) => {
+                let images = [explain.images, explain.img_src].concat();
+                let hub = explain.model.hub(hub);
+                let options = explain.explanation.options(&explain.model.layers);
+                let (model, load) = explain.model.split(&images);
+                Settings::Explain(ExplainSettings {
+                    images,
+                    scan: explain.scan.options(),
+                    model,
+                    load,
+                    hub,
+                    options,
+                    versus: explain.versus,
+                    beside: explain.beside.map(|name| match name.as_str() {
+                        "next" => Beside::Next,
+                        _ => Beside::Named(name),
+                    }),
+                    style: explain.style.style(),
+                    classes: if explain.classes.is_empty() {
+                        Classes::Top(explain.top.map_or(1, |top| top as usize))
+                    } else {
+                        Classes::Named(explain.classes)
+                    },
+                    out: explain.out,
+                    json: explain.json,
+                    raw: explain.raw,
+                    show: explain.show,
+                    environment,
+                })
+            }
+        }
+    }
+}
+
+impl ModelArguments {
+    pub(super) fn hub(&self, hub: &Hub) -> Hub {
+        Hub {
+            offline: hub.offline || self.offline,
+            ..hub.clone()
+        }
+    }
+
+    /// `paths` are the images; one folder alone can tell the names of the classes.
+    pub(super) fn split(self, paths: &[PathBuf]) -> (ModelSource, LoadOptions) {
+        let recipe = RecipeOverrides {
+            resize: self.resize.or(self.squash),
+            crop: self.crop.map(|crop| crop.0),
+            interpolation: self.interpolation,
+            mean: self.mean.map(|mean| mean.0),
+            std: self.std.map(|std| std.0),
+            bgr: self.bgr,
+        };
+        let source = self.model.map_or(ModelSource::Demo, ModelSource::File);
+        (
+            source,
+            LoadOptions {
+                labels: self.labels,
+                images: match paths {
+                    [folder] => Some(folder.clone()),
+                    _ => None,
+                },
+                recipe,
+                device: self.device,
+                precision: self.precision,
+                layer: self.layers.into_iter().next(),
+            },
+        )
+    }
+}
+
+impl ExplanationArguments {
+    fn options(&self, layers: &[String]) -> Options {
+        Options {
+            method: self.method,
+            // One layer is the model's own.
+            layers: match layers {
+                [_, _, ..] => layers.to_vec(),
+                _ => Vec::new(),
+            },
+            fusion: self.fuse,
+            measure: self.score,
+            versus: None,
+            counterfactual: self.counterfactual,
+            aug_smooth: self.aug_smooth,
+            eigen_smooth: self.eigen_smooth,
+        }
+    }
+}
+
+impl ScanArguments {
+    pub(super) fn options(&self) -> ScanOptions {
+        ScanOptions {
+            recursive: !self.no_recursive,
+            hidden: self.hidden,
+        }
+    }
+}
+
+impl ReviewArguments {
+    /// Who reviews, and where the store lies, may follow from the environment.
+    fn settings(self) -> ReviewSettings {
+        ReviewSettings {
+            file: self.review,
+            reviewer: self.reviewer.unwrap_or_default(),
+            verdicts: if self.verdicts.is_empty() {
+                usual()
+            } else {
+                self.verdicts
+            },
+            state_folder: None,
+            editor: String::new(),
+        }
+    }
+}
+
+impl StyleArguments {
+    fn style(&self) -> Style {
+        Style {
+            view: View::Overlay,
+            opacity: self.opacity,
+            colormap: self.colormap,
+            signed: self.signed,
+            scale: self.scale.0,
+            marks: Marks {
+                contour: self.contour,
+                bounding_box: self.bounding_box,
+            },
+        }
+    }
+}
