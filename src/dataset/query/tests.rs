@@ -101,7 +101,7 @@ fn let_through(text: &str) -> String {
             review: Some(&reviews[2]),
             ..row("u/wrong.png", Some(&score), &[])
         },
-        row("n/grünfink.png", None, &[3]),
+        row("n/grünfink.png", None, &[3, 1]),
         Row {
             unreadable: Some("it is no image"),
             ..row("x/or.png", None, &[])
@@ -136,6 +136,7 @@ fn each_term_lets_through_what_it_says() {
         ("pred:#2", "wru"),
         ("true:dog", "wr"),
         ("true:cat", "r"),
+        ("true:~cat", "rn"),
         ("true:crane", "n"),
         ("true:#3", "n"),
         ("true:#4", ""),
@@ -194,6 +195,8 @@ fn numbers_are_compared_as_they_are_written() {
         ("rank=2", "w"),
         ("rank:2", "w"),
         ("rank>1", "w"),
+        ("rank<=2", "wr"),
+        ("rank<2", "r"),
         ("rank:1", "r"),
         ("loss>1.2", "w"),
         ("CONF>5e-1", "wru"),
@@ -261,6 +264,7 @@ fn mistakes_are_said_where_they_are_with_what_was_meant() {
             "pred:#9",
             "column 6: there is no class #9; the model has 0 to 6",
         ),
+        ("pred:\"#2\"", "column 6: there is no class #2"),
         ("pred:~zebra", "column 7: there is no class zebra"),
         ("木木 pred:", "column 6: after pred: there must be a class"),
         (
@@ -410,7 +414,7 @@ fn terms_are_completed_at_the_cursor() {
     assert_eq!(offered("tag:")[..2], ["tag:night", "tag:\"any\""]);
     assert_eq!(offered("name:x"), [""; 0]);
     assert_eq!(offered("\"pre"), [""; 0]);
-    assert!(offered("").len() > 30);
+    assert!(offered("!zz").is_empty() && offered("").len() > 30);
     let class = &complete("pred:do", 7, &words.vocabulary())[0];
     assert_eq!(
         (class.replaces.clone(), class.about.as_str()),

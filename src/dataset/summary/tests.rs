@@ -233,6 +233,8 @@ fn names_sorted_otherwise_are_told() {
     sorted.sort();
     let as_text = images(30, |truth, _| place(&numbers[truth as usize], &sorted));
     assert!(alarm(&as_text, &[]).contains("sorted as text, 10 before 2"));
+    let back = images(30, |truth, _| place(&sorted[truth as usize], &numbers));
+    assert!(alarm(&back, &[]).contains("sorted as text, 10 before 2"));
 }
 
 #[test]
@@ -246,6 +248,13 @@ fn an_accuracy_at_chance_is_told() {
     // The same network, unsure of itself, is only a bad one.
     let unsure: Vec<_> = random.iter().map(|(t, p, _)| (*t, *p, 0.2)).collect();
     assert_eq!(summary(&unsure, &[], 10).alarm, None);
+    // A shift that holds in a fifth of the images is none.
+    let rarely = images(10, |truth, image| {
+        let other = [1, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5, 6, 7, 8, 9];
+        (truth + other[image as usize / 10]) % 10
+    });
+    let alarm = summary(&rarely, &[], 10).alarm.unwrap();
+    assert!(alarm.contains("no more than by chance"), "{alarm}");
     // And of a few images nothing follows.
     assert_eq!(summary(&random[..19], &[], 10).alarm, None);
 }
@@ -266,6 +275,15 @@ fn what_networks_do_raises_no_alarm() {
         |truth, image| if image % 3 == 0 { truth } else { image % 10 },
     );
     assert_eq!(alarm(&weak, 10), None);
+    // As often the next class as the right one.
+    let undecided = images(10, |truth, image| {
+        if image / 10 < 9 {
+            truth
+        } else {
+            (truth + 1) % 10
+        }
+    });
+    assert_eq!(alarm(&undecided, 10), None);
     // One class, all right; and one class that is taken for its neighbour.
     assert_eq!(alarm(&images(1, |_, _| 0), 1000), None);
     let mistaken: Vec<_> = images(1, |_, _| 0)

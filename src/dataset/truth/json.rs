@@ -226,10 +226,7 @@ fn bounds_of(value: &Value) -> Result<Option<Window>, &'static str> {
             [x, y, width, height] => four([x, y, width, height], false).map(Some),
             _ => Err(NO_BOX),
         },
-        // Its fields are numbers, so that this goes no deeper.
-        Value::Object(object) if BOXES.iter().all(|name| !object.contains_key(*name)) => {
-            bounds(object)?.map(Some).ok_or(NO_BOX)
-        }
+        Value::Object(object) => bounds(object)?.map(Some).ok_or(NO_BOX),
         _ => Err(NO_BOX),
     }
 }

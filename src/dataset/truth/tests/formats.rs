@@ -119,6 +119,22 @@ fn json_that_is_broken_in_places_is_used_where_it_is_not() {
 }
 
 #[test]
+fn a_box_that_is_not_finite_is_none() {
+    let case = Case::new(&["a.png"]);
+    let table =
+        "a.png,0\na.png,1,1,2,nan,4\na.png,1,1,2,inf,4\na.png,1,NaN,2,3,4\na.png,1,1,-inf,3,4\n";
+    let header = "file,class,x,y,width,height\n";
+    let (objects, notes) = read(&case, "t.csv", &format!("{header}{table}"));
+    assert_eq!(objects, [[plain_object(0)]]);
+    assert_eq!(
+        notes,
+        [
+            "4 rows left out, because its box is not four numbers with a positive width and height: line 3, line 4, line 5, line 6"
+        ]
+    );
+}
+
+#[test]
 fn what_is_no_truth_is_refused_in_words() {
     let case = Case::new(&["a.png"]);
     for (name, text, expected) in [
@@ -180,16 +196,19 @@ fn names_and_numbers_with_spaces_between_are_read() {
     let (objects, notes) = read(
         &case,
         "val.txt",
-        "a.png 0\nmy b.png 3\na.png  Tiger cat \nmy b.png wren",
+        "a.png 0\nmy b.png 3\na.png  Tiger cat \nmy b.png wren\nmy b.png tiger_cat\nmy b.png tiger cat",
     );
     assert_eq!(
         objects,
         [
             [plain_object(0), plain_object(1)],
-            [plain_object(3), plain_object(0)]
+            [plain_object(3), plain_object(0), plain_object(1)]
         ]
     );
-    assert_eq!(notes, Vec::<String>::new());
+    assert_eq!(
+        notes,
+        ["1 row said before: the same image, class and box: line 6"]
+    );
     // Numbers from 1 to the number of classes.
     let (objects, notes) = read(&case, "val.txt", "image label\na.png 4\nmy b.png 1\n");
     assert_eq!(objects, [[plain_object(3)], [plain_object(0)]]);
@@ -197,6 +216,19 @@ fn names_and_numbers_with_spaces_between_are_read() {
         notes,
         ["its numbers go up to 4, so that 1 is taken for the first class"]
     );
+    // With a 0 among them they begin there.
+    let (objects, notes) = read(&case, "val.txt", "a.png 0\nmy b.png 4\n");
+    assert_eq!(objects, [vec![plain_object(0)], vec![]]);
+    assert!(
+        notes[0].contains("does not have are left out: 4 (1 row)"),
+        "{notes:?}"
+    );
+    // Numbers may be names.
+    let labels = ["2", "1"].map(str::to_owned);
+    let path = case.folder.path().join("val.txt");
+    std::fs::write(&path, "a.png 2\n").unwrap();
+    let truth = Truth::open(&path, &case.images, &[], &Classes::new(&labels)).unwrap();
+    assert_eq!(truth.of(ImageId(0)), [plain_object(0)]);
     let (_, notes) = read(&case, "val.txt", "a.png 1\nword\n");
     assert_eq!(
         notes[0],
