@@ -402,6 +402,7 @@ fn terms_are_completed_at_the_cursor() {
         completions.into_iter().map(whole).collect()
     };
     assert_eq!(offered("ma")[..2], ["marked", "margin>"]);
+    assert_eq!(offered("mgn")[0], "margin>");
     assert_eq!(offered("(-wron"), ["(-wrong", "(-top5wrong"]);
     assert_eq!(offered("pre")[0], "pred:");
     assert_eq!(offered("wrong pred:ti"), ["wrong pred:\"tiger cat\""]);

@@ -201,8 +201,8 @@ fn names_and_numbers_with_spaces_between_are_read() {
     assert_eq!(
         objects,
         [
-            [plain_object(0), plain_object(1)],
-            [plain_object(3), plain_object(0), plain_object(1)]
+            vec![plain_object(0), plain_object(1)],
+            vec![plain_object(3), plain_object(0), plain_object(1)]
         ]
     );
     assert_eq!(
