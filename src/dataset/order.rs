@@ -338,9 +338,12 @@ mod tests {
         };
         for text in ["name", "-conf", "-loss", "tmass", "-changed"] {
             let order = Order::parse(text).unwrap();
-            let start = Instant::now();
-            let sorted = sorted(ids(count), order, row);
-            println!("{text}: {} in {:?}", sorted.len(), start.elapsed());
+            let best = (0..7).map(|_| {
+                let start = Instant::now();
+                assert_eq!(sorted(ids(count), order, row).len(), count);
+                start.elapsed()
+            });
+            println!("{text}: {:?}", best.min().unwrap());
         }
     }
 }

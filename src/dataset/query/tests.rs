@@ -1,8 +1,8 @@
-use std::time::Instant;
-
 use super::*;
 use crate::dataset::review::Review;
 use crate::dataset::score::{Answer, MapFigures, Score, TrueClass};
+
+mod speed;
 
 struct Words {
     labels: Vec<String>,
@@ -452,48 +452,5 @@ fn names_are_quoted_where_they_must_be() {
         if !name.is_empty() {
             Query::parse(&format!("pred:{written}"), &vocabulary).unwrap();
         }
-    }
-}
-
-/// Measures; `cargo test --release -- --ignored --nocapture a_million`.
-#[test]
-#[ignore = "a measurement"]
-fn a_million_rows_are_matched_quickly() {
-    let count = 1_000_000;
-    let mut random = crate::tests::random::Random(5);
-    let scores: Vec<Score> = (0..count)
-        .map(|_| {
-            let top = [0, 1, 2, 3, 4].map(|place| Answer {
-                class: random.below(1000) as u32,
-                logit: 10.0 - place as f32,
-            });
-            Score::new(&top, 10.0 + random.below(100) as f32 / 50.0, 1.0)
-        })
-        .collect();
-    let names: Vec<String> = (0..count)
-        .map(|place| format!("val/n0{}/ILSVRC2012_val_{place:08}.JPEG", place % 1000))
-        .collect();
-    let truths: Vec<[u32; 1]> = (0..count).map(|_| [random.below(1000) as u32]).collect();
-    let words = Words::new();
-    for text in [
-        "conf>0.9 wrong",
-        "99.jpeg",
-        "zzz",
-        "name:val_ -wrong",
-        "pred:cat or true:dog",
-        "ü",
-    ] {
-        let query = Query::parse(text, &words.vocabulary()).unwrap();
-        let start = Instant::now();
-        let through = (0..count).filter(|place| {
-            query.lets(&Row {
-                name: &names[*place],
-                score: Some(&scores[*place]),
-                truth: &truths[*place],
-                ..Row::default()
-            })
-        });
-        let through = through.count();
-        println!("{text}: {through} of {count} in {:?}", start.elapsed());
     }
 }

@@ -298,3 +298,30 @@ fn what_networks_do_raises_no_alarm() {
         .collect();
     assert_eq!(alarm(&uneven, 2), None);
 }
+
+/// Measures; `cargo test --release -- --ignored --nocapture a_million`.
+#[test]
+#[ignore = "a measurement"]
+fn a_million_images_are_summed_up_quickly() {
+    let mut random = crate::tests::random::Random(5);
+    let count = 1_000_000;
+    let mut class = || random.below(1000) as u32;
+    let scores: Vec<Score> = (0..count).map(|_| score(class(), 0.5)).collect();
+    let truths: Vec<[u32; 1]> = (0..count).map(|_| [class()]).collect();
+    let rows = || {
+        scores.iter().zip(&truths).map(|(score, truth)| Row {
+            score: Some(score),
+            truth,
+            ..Row::default()
+        })
+    };
+    let start = std::time::Instant::now();
+    let confusion = Confusion::of_rows(rows());
+    let counted = start.elapsed();
+    let summary = Summary::of(rows(), &confusion, &[], 1000);
+    println!(
+        "{:?} counted in {counted:?}, all in {:?}",
+        summary.top1,
+        start.elapsed()
+    );
+}
