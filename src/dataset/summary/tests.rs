@@ -1,6 +1,6 @@
 use super::*;
 use crate::dataset::review::Review;
-use crate::dataset::score::{Answer, Score};
+use crate::dataset::score::Answer;
 
 /// A prediction of this class with this probability.
 fn score(class: u32, probability: f32) -> Score {
@@ -220,7 +220,8 @@ fn names_sorted_otherwise_are_told() {
     let mut sorted = names.clone();
     sorted.sort();
     let place = |name: &String, among: &[String]| {
-        among.iter().position(|other| other == name).unwrap() as u32
+        let place = among.iter().position(|other| other == name);
+        u32::try_from(place.unwrap()).unwrap()
     };
     let as_text = images(30, |truth, _| place(&names[truth as usize], &sorted));
     let alarm = |images: &[_], labels: &[String]| summary(images, labels, 30).alarm.unwrap();
@@ -305,7 +306,7 @@ fn what_networks_do_raises_no_alarm() {
 fn a_million_images_are_summed_up_quickly() {
     let mut random = crate::tests::random::Random(5);
     let count = 1_000_000;
-    let mut class = || random.below(1000) as u32;
+    let mut class = || u32::try_from(random.below(1000)).unwrap();
     let scores: Vec<Score> = (0..count).map(|_| score(class(), 0.5)).collect();
     let truths: Vec<[u32; 1]> = (0..count).map(|_| [class()]).collect();
     let rows = || {

@@ -285,7 +285,8 @@ impl Coco {
             let bad = |reason| Bad { line, reason };
             let image = images.get(&annotation.image_id.to_string());
             let name = image.filter(|name| !name.is_empty());
-            let name = name.ok_or(bad("its image_id is that of no image with a file_name"))?;
+            let name =
+                name.ok_or_else(|| bad("its image_id is that of no image with a file_name"))?;
             // Numbers of categories are not those of the model's classes, unless they have no names.
             let class = match names.get(&annotation.category_id.to_string()) {
                 Some(name) => Some((*name).to_owned()),
@@ -295,7 +296,7 @@ impl Coco {
             Ok(Row {
                 line,
                 file: file(name),
-                class: class.ok_or(bad("its category_id is that of no category"))?,
+                class: class.ok_or_else(|| bad("its category_id is that of no category"))?,
                 bounds: bounds_of(&annotation.bbox).map_err(bad)?,
             })
         };

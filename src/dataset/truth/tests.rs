@@ -128,7 +128,8 @@ fn of_many_unclear_paths_the_first_are_said() {
         .map(|i| format!("{}/{}.png", i % 2, i / 2))
         .collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let rows: String = (0..6).map(|i| format!("{i}.png,0\n")).collect();
+    let rows: Vec<String> = (0..6).map(|i| format!("{i}.png,0")).collect();
+    let rows = rows.join("\n");
     let notes = Case::new(&names).notes(&format!("0/0.png,0\n{rows}"));
     assert_eq!(notes.len(), 6);
     assert!(notes[3].starts_with("3.png is left out"), "{notes:?}");

@@ -13,7 +13,7 @@ fn a_million_rows_are_matched_quickly() {
     let scores: Vec<Score> = (0..count)
         .map(|_| {
             let top = [0, 1, 2, 3, 4].map(|place| Answer {
-                class: random.below(1000) as u32,
+                class: u32::try_from(random.below(1000)).unwrap(),
                 logit: 10.0 - place as f32,
             });
             Score::new(&top, 10.0 + random.below(100) as f32 / 50.0, 1.0)
@@ -22,7 +22,9 @@ fn a_million_rows_are_matched_quickly() {
     let names: Vec<String> = (0..count)
         .map(|place| format!("val/n0{}/ILSVRC2012_val_{place:08}.JPEG", place % 1000))
         .collect();
-    let truths: Vec<[u32; 1]> = (0..count).map(|_| [random.below(1000) as u32]).collect();
+    let truths: Vec<[u32; 1]> = (0..count)
+        .map(|_| [u32::try_from(random.below(1000)).unwrap()])
+        .collect();
     let words = Words::new();
     for text in [
         "conf>0.9 wrong",
