@@ -100,9 +100,9 @@ fn meant(suggestions: &[String]) -> String {
 /// What must hold of a row.
 #[derive(Clone, Debug)]
 enum Test {
-    All(Vec<Test>),
-    Any(Vec<Test>),
-    Not(Box<Test>),
+    All(Vec<Self>),
+    Any(Vec<Self>),
+    Not(Box<Self>),
     Flag(Flag),
     Figure(Figure, Interval),
     Predicted(ClassSet),

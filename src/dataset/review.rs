@@ -47,3 +47,20 @@ pub fn usual() -> Vec<Verdict> {
     };
     USUAL.map(verdict).into()
 }
+
+/// The README's table of the usual verdicts.
+#[must_use]
+pub fn readme_table() -> String {
+    let lines = USUAL.map(|(key, name)| format!("| `{key}` | {name} |\n"));
+    format!("| key | verdict |\n|---|---|\n{}", lines.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_shows_the_usual_verdicts() {
+        crate::tests::assert_readme_has("verdicts", &readme_table());
+    }
+}

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::confusion::Confusion;
 use super::row::Row;
+use super::score::Score;
 pub use calibration::{BINS, Bin, Calibration};
 
 /// What all images together say.
@@ -163,7 +164,7 @@ impl Summary {
                     *verdicts.entry(verdict).or_default() += 1;
                 }
             }
-            let sure = row.score.and_then(|score| score.confidence());
+            let sure = row.score.and_then(Score::confidence);
             confidence.add(sure);
             loss.add(row.loss());
             if let Some(right) = row.is_right() {

@@ -1,21 +1,30 @@
 //! Ground truth: which classes an image shows, and where. Plain data.
 //!
-//! It comes from a table ([`table`] says how one looks), or from the names of the folders that the
-//! images lie in, one a class, as torchvision's `ImageFolder` has it. Names are matched to the
-//! classes of a model; what does not match is said in sentences, and the rest is used.
+//! It comes from a file (a [`table`], [`json`] or a file of [`imagenet`]), or from the names of the
+//! folders that the images lie in, one a class, as torchvision's `ImageFolder` has it. Names are
+//! matched to the classes of a model; what does not match is said in sentences, and the rest is used.
 
+mod classes;
 mod folders;
+mod imagenet;
+mod json;
 pub mod known;
+mod left_out;
+mod read;
 mod table;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::{ImageEntry, ImageId};
 use crate::geometry::Window;
 use crate::text::{count, visible};
+pub use classes::Classes;
+use classes::NoClass;
+pub(super) use classes::plain;
 use known::TrueClasses;
-use table::Row;
+use left_out::{LeftOut, some};
+use read::Row;
 
 /// One object of an image.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,63 +54,16 @@ pub enum TruthError {
     NothingFits { file: String, reasons: Vec<String> },
 }
 
-/// The classes of a model, by name and by number.
-#[derive(Debug)]
-pub struct Classes {
-    by_name: HashMap<String, Vec<usize>>,
-    count: usize,
-}
-
-/// Why a text is no class.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum NoClass {
-    Unknown,
-    /// These classes share the name.
-    Several(Vec<usize>),
-}
-
-impl Classes {
-    /// `labels` has one for each class, in order.
-    #[must_use]
-    pub fn new(labels: &[String]) -> Self {
-        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
-        for (class, label) in labels.iter().enumerate() {
-            by_name.entry(plain(label)).or_default().push(class);
-        }
-        Self {
-            by_name,
-            count: labels.len(),
-        }
-    }
-
-    /// A class by its name, in any case and with `_` for a space; else by its number.
-    fn find(&self, text: &str) -> Result<usize, NoClass> {
-        match self.by_name.get(&plain(text)).map(Vec::as_slice) {
-            Some([class]) => Ok(*class),
-            Some(several) => Err(NoClass::Several(several.to_vec())),
-            None => match text.trim().parse() {
-                Ok(class) if class < self.count => Ok(class),
-                _ => Err(NoClass::Unknown),
-            },
-        }
-    }
-}
-
-/// A name as it is compared: in lower case and with spaces for `_`.
-pub(in crate::dataset) fn plain(name: &str) -> String {
-    visible(name.trim()).to_lowercase().replace('_', " ")
-}
-
-/// A file of ground truth that is found without being named.
-const TABLE: &str = "truth.csv";
+/// Files of ground truth that are found without being named, best first.
+const TABLES: [&str; 3] = ["truth.csv", "truth.jsonl", "truth.json"];
 
 impl Truth {
-    /// What is known of images that were found at `paths`: from the table that is named, else from
-    /// a `truth.csv` in the folders or beside them, else from the names of the folders. What did not
-    /// come of a table that nobody named is added to `notes`.
+    /// What is known of images that were found at `paths`: from the file that is named, else from
+    /// a `truth.csv`, `truth.jsonl` or `truth.json` in the folders or beside them, else from the names
+    /// of the folders. What did not come of a file that nobody named is added to `notes`.
     ///
     /// # Errors
-    /// When a table that was named cannot be read, or fits none of the images.
+    /// When a file that was named cannot be read, or fits none of the images.
     pub fn find(
         named: Option<&Path>,
         paths: &[PathBuf],
@@ -120,14 +82,15 @@ impl Truth {
             return Ok(Some(Self::open(path, images, &roots, classes)?));
         }
         let above = |root: &PathBuf| match (root.file_name(), root.parent()) {
-            (Some(_), Some(parent)) => parent.join(TABLE),
+            (Some(_), Some(parent)) => parent.to_path_buf(),
             // The folder above `.` and `..` cannot be told from their names.
-            _ => root.join("..").join(TABLE),
+            _ => root.join(".."),
         };
         let mut places = roots
             .iter()
-            .flat_map(|root| [root.join(TABLE), above(root)]);
-        // A table that nobody named may be about other images or another model.
+            .flat_map(|root| [root.clone(), above(root)])
+            .flat_map(|folder| TABLES.map(|table| folder.join(table)));
+        // A file that nobody named may be about other images or another model.
         if let Some(path) = places.find(|path| path.is_file()) {
             match Self::open(&path, images, &roots, classes) {
                 Ok(truth) => return Ok(Some(truth)),
@@ -145,11 +108,11 @@ impl Truth {
         })
     }
 
-    /// Reads a table. `roots` are the folders that were named, for telling a file that was not
+    /// Reads a file. `roots` are the folders that were named, for telling a file that was not
     /// chosen from one that is not there.
     ///
     /// # Errors
-    /// When the file cannot be read or is no such table, or no row fits an image.
+    /// When the file cannot be read or has no known form, or no row fits an image.
     pub fn open(
         path: &Path,
         images: &[ImageEntry],
@@ -157,17 +120,18 @@ impl Truth {
         classes: &Classes,
     ) -> Result<Self, TruthError> {
         let file = visible(&path.display().to_string());
-        let rows = table::read(path).map_err(|reason| TruthError::Unreadable {
-            file: file.clone(),
-            reason,
-        })?;
+        let listing =
+            read::read(path, images, classes).map_err(|reason| TruthError::Unreadable {
+                file: file.clone(),
+                reason,
+            })?;
         let places = Places::new(images);
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let mut objects: HashMap<ImageId, Vec<Object>> = HashMap::new();
         let mut left_out = LeftOut::default();
-        for row in rows {
+        for row in listing.rows {
             match row {
-                Err(line) => left_out.boxes.push(line),
+                Err(bad) => left_out.bad(bad),
                 Ok(row) => match fitted(&row, &places, &folder, classes) {
                     Ok((image, object)) => {
                         let known = objects.entry(image).or_default();
@@ -181,7 +145,8 @@ impl Truth {
                 },
             }
         }
-        let mut notes = left_out.sentences();
+        let mut notes = listing.notes;
+        notes.extend(left_out.sentences(listing.unit));
         if objects.is_empty() {
             return Err(TruthError::NothingFits {
                 file,
@@ -353,111 +318,6 @@ fn absolute(path: &Path) -> PathBuf {
     plain
 }
 
-/// Rows that are not used.
-#[derive(Default)]
-struct LeftOut {
-    /// Rows by a class that the model does not have.
-    unknown: BTreeMap<String, usize>,
-    /// Classes that share a name.
-    several: BTreeMap<String, Vec<usize>>,
-    /// Images that were not given, and whether their files are there.
-    not_given: Vec<(String, bool)>,
-    /// Paths that may be several images.
-    unclear: BTreeMap<String, Vec<String>>,
-    /// Lines.
-    twice: Vec<u64>,
-    boxes: Vec<u64>,
-}
-
-impl LeftOut {
-    fn take(&mut self, misfit: Misfit, row: &Row, folder: &Path, roots: &[PathBuf]) {
-        let file = || visible(&row.file.to_string_lossy());
-        match misfit {
-            Misfit::Class(NoClass::Unknown) => {
-                *self.unknown.entry(visible(&row.class)).or_default() += 1;
-            }
-            Misfit::Class(NoClass::Several(classes)) => {
-                self.several.insert(visible(&row.class), classes);
-            }
-            Misfit::NoImage => {
-                let mut bases = std::iter::once(folder).chain(roots.iter().map(PathBuf::as_path));
-                let there = bases.any(|base| base.join(&row.file).exists());
-                self.not_given.push((file(), there));
-            }
-            Misfit::Images(images) => {
-                self.unclear.insert(file(), images);
-            }
-        }
-    }
-
-    fn sentences(mut self) -> Vec<String> {
-        let mut notes = Vec::new();
-        if !self.unknown.is_empty() {
-            let named = self.unknown.iter().map(|(class, rows)| {
-                let class = if class.is_empty() { "no name" } else { class };
-                format!("{class} ({})", count(*rows, "row"))
-            });
-            notes.push(format!(
-                "rows of classes that the model does not have are left out: {}",
-                some(named)
-            ));
-        }
-        for (class, numbers) in &self.several {
-            let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-            notes.push(format!(
-                "rows of {class} are left out, because {} classes of the model have this name; give the number instead: {}",
-                numbers.len(),
-                numbers.join(", ")
-            ));
-        }
-        if !self.not_given.is_empty() {
-            let missing: Vec<&str> = self
-                .not_given
-                .iter()
-                .filter(|(_, there)| !there)
-                .map(|(file, _)| file.as_str())
-                .collect();
-            let rows = count(self.not_given.len(), "row");
-            notes.push(if missing.is_empty() {
-                format!("{rows} of images that were not given")
-            } else {
-                format!(
-                    "{rows} of images that were not given; {} not there at all: {}",
-                    if missing.len() == 1 {
-                        "1 of them is".to_owned()
-                    } else {
-                        format!("{} of them are", missing.len())
-                    },
-                    some(missing.into_iter().map(str::to_owned))
-                )
-            });
-        }
-        for (file, images) in &self.unclear {
-            notes.push(format!(
-                "{file} is left out, because it may be {}; give more of the path",
-                some(images.iter().cloned())
-            ));
-        }
-        self.boxes.sort_unstable();
-        for (lines, what) in [
-            (&self.twice, "said before: the same image, class and box"),
-            (
-                &self.boxes,
-                "left out, because its box is not four numbers with a positive width and height",
-            ),
-        ] {
-            if !lines.is_empty() {
-                notes.push(format!(
-                    "{} {what}: {}",
-                    count(lines.len(), "row"),
-                    some(lines.iter().map(|line| format!("line {line}")))
-                ));
-            }
-        }
-        notes
-    }
-}
-
 /// A sentence on the images of which nothing is known.
 fn without_truth(
     images: &[ImageEntry],
@@ -477,17 +337,6 @@ fn without_truth(
             some(without.into_iter())
         )
     })
-}
-
-/// The first few, and how many more there are.
-fn some(items: impl Iterator<Item = String>) -> String {
-    const SHOWN: usize = 4;
-    let all: Vec<String> = items.collect();
-    let shown = all[..all.len().min(SHOWN)].join(", ");
-    match all.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 #[cfg(test)]

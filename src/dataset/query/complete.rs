@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use super::Vocabulary;
@@ -137,7 +137,8 @@ fn classes(labels: &[String]) -> Vec<Offer> {
 
 /// The offers that have the typed letters; those that begin with them first.
 fn fitting(typed: &str, offers: Vec<Offer>) -> Vec<(String, String)> {
-    let pattern = Pattern::parse(typed, CaseMatching::Ignore, Normalization::Smart);
+    let (case, accents) = (CaseMatching::Ignore, Normalization::Smart);
+    let pattern = Pattern::new(typed, case, accents, AtomKind::Fuzzy);
     let mut matcher = Matcher::new(Config::DEFAULT);
     let mut letters = Vec::new();
     let begins = typed.to_lowercase();

@@ -134,7 +134,6 @@ impl Lexer<'_> {
             self.skip_spaces();
             return Ok(Term::Compared(word, comparison, self.value()?));
         }
-        self.at = end;
         Ok(Term::Word(Value {
             text: word,
             is_part: false,

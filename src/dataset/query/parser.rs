@@ -97,7 +97,9 @@ impl Parser<'_> {
 
     fn negated(&mut self) -> Result<Test, QueryError> {
         if self.depth >= DEEPEST {
-            let at = self.peek().map_or(self.end(), |placed| placed.at.clone());
+            let at = self
+                .peek()
+                .map_or_else(|| self.end(), |placed| placed.at.clone());
             return Err(self.error(at, format!("more than {DEEPEST} are nested here")));
         }
         self.depth += 1;

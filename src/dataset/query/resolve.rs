@@ -141,7 +141,7 @@ pub(super) fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<
         })
         .filter(|(distance, _)| *distance <= most)
         .collect();
-    found.sort();
+    found.sort_unstable();
     found.dedup();
     let best = found.into_iter().take(SUGGESTED);
     best.map(|(_, other)| visible(other)).collect()

@@ -86,7 +86,6 @@ fn shifted(confusion: &Confusion, classes: usize) -> Option<Numbering> {
         let shift = (cell.predicted as usize + classes - cell.truth as usize) % classes;
         *shifts.entry(shift).or_default() += cell.count;
     }
-    shifts.remove(&0);
     let (shift, _) = shifts.into_iter().max_by_key(|(_, count)| *count)?;
     let says = if classes == 2 {
         "the prediction is the other of the two classes".to_owned()

@@ -46,9 +46,9 @@ impl Calibration {
         };
         #[expect(
             clippy::cast_possible_truncation,
-            reason = "from 0 to the number of bins"
+            reason = "held to the number of bins below"
         )]
-        let place = (confidence.clamp(0.0, 1.0) * BINS as f32).ceil() as usize;
+        let place = (confidence * BINS as f32).ceil() as usize;
         let bin = &mut self.bins[place.saturating_sub(1).min(BINS - 1)];
         bin.count += 1;
         bin.right += usize::from(right);

@@ -1,6 +1,6 @@
 use super::*;
 use crate::dataset::review::Review;
-use crate::dataset::score::{Answer, Score};
+use crate::dataset::score::Answer;
 
 /// A prediction of this class with this probability.
 fn score(class: u32, probability: f32) -> Score {
@@ -220,7 +220,8 @@ fn names_sorted_otherwise_are_told() {
     let mut sorted = names.clone();
     sorted.sort();
     let place = |name: &String, among: &[String]| {
-        among.iter().position(|other| other == name).unwrap() as u32
+        let place = among.iter().position(|other| other == name);
+        u32::try_from(place.unwrap()).unwrap()
     };
     let as_text = images(30, |truth, _| place(&names[truth as usize], &sorted));
     let alarm = |images: &[_], labels: &[String]| summary(images, labels, 30).alarm.unwrap();
@@ -233,6 +234,8 @@ fn names_sorted_otherwise_are_told() {
     sorted.sort();
     let as_text = images(30, |truth, _| place(&numbers[truth as usize], &sorted));
     assert!(alarm(&as_text, &[]).contains("sorted as text, 10 before 2"));
+    let back = images(30, |truth, _| place(&sorted[truth as usize], &numbers));
+    assert!(alarm(&back, &[]).contains("sorted as text, 10 before 2"));
 }
 
 #[test]
@@ -246,6 +249,13 @@ fn an_accuracy_at_chance_is_told() {
     // The same network, unsure of itself, is only a bad one.
     let unsure: Vec<_> = random.iter().map(|(t, p, _)| (*t, *p, 0.2)).collect();
     assert_eq!(summary(&unsure, &[], 10).alarm, None);
+    // A shift that holds in a fifth of the images is none.
+    let rarely = images(10, |truth, image| {
+        let other = [1, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5, 6, 7, 8, 9];
+        (truth + other[image as usize / 10]) % 10
+    });
+    let alarm = summary(&rarely, &[], 10).alarm.unwrap();
+    assert!(alarm.contains("no more than by chance"), "{alarm}");
     // And of a few images nothing follows.
     assert_eq!(summary(&random[..19], &[], 10).alarm, None);
 }
@@ -266,6 +276,15 @@ fn what_networks_do_raises_no_alarm() {
         |truth, image| if image % 3 == 0 { truth } else { image % 10 },
     );
     assert_eq!(alarm(&weak, 10), None);
+    // As often the next class as the right one.
+    let undecided = images(10, |truth, image| {
+        if image / 10 < 9 {
+            truth
+        } else {
+            (truth + 1) % 10
+        }
+    });
+    assert_eq!(alarm(&undecided, 10), None);
     // One class, all right; and one class that is taken for its neighbour.
     assert_eq!(alarm(&images(1, |_, _| 0), 1000), None);
     let mistaken: Vec<_> = images(1, |_, _| 0)
@@ -279,4 +298,31 @@ fn what_networks_do_raises_no_alarm() {
         .map(|image| (u32::from(image % 40 == 0), 0, 0.97))
         .collect();
     assert_eq!(alarm(&uneven, 2), None);
+}
+
+/// Measures; `cargo test --release -- --ignored --nocapture a_million`.
+#[test]
+#[ignore = "a measurement"]
+fn a_million_images_are_summed_up_quickly() {
+    let mut random = crate::tests::random::Random(5);
+    let count = 1_000_000;
+    let mut class = || u32::try_from(random.below(1000)).unwrap();
+    let scores: Vec<Score> = (0..count).map(|_| score(class(), 0.5)).collect();
+    let truths: Vec<[u32; 1]> = (0..count).map(|_| [class()]).collect();
+    let rows = || {
+        scores.iter().zip(&truths).map(|(score, truth)| Row {
+            score: Some(score),
+            truth,
+            ..Row::default()
+        })
+    };
+    let start = std::time::Instant::now();
+    let confusion = Confusion::of_rows(rows());
+    let counted = start.elapsed();
+    let summary = Summary::of(rows(), &confusion, &[], 1000);
+    println!(
+        "{:?} counted in {counted:?}, all in {:?}",
+        summary.top1,
+        start.elapsed()
+    );
 }

@@ -10,14 +10,14 @@
 //! orientation; it may be left out, as columns or as cells, and may be given by two corners
 //! (`xmin,ymin,xmax,ymax`). Without a header the columns are in the order above.
 
-use std::path::{Path, PathBuf};
-
 use csv::StringRecord;
 
+use super::read::{Bad, NO_BOX, Row, file, window};
 use crate::geometry::Window;
+use crate::text::visible;
 
 /// Titles of columns, best first.
-const FILES: [&str; 10] = [
+pub(super) const FILES: [&str; 10] = [
     "file",
     "filename",
     "file_name",
@@ -29,7 +29,7 @@ const FILES: [&str; 10] = [
     "image_name",
     "img",
 ];
-const CLASSES: [&str; 12] = [
+pub(super) const CLASSES: [&str; 12] = [
     "class",
     "class_name",
     "label",
@@ -43,25 +43,16 @@ const CLASSES: [&str; 12] = [
     "label_id",
     "index",
 ];
-const CORNERS: [[&str; 4]; 3] = [
+pub(super) const CORNERS: [[&str; 4]; 3] = [
     ["xmin", "ymin", "xmax", "ymax"],
     ["left", "top", "right", "bottom"],
     ["x1", "y1", "x2", "y2"],
 ];
-const SIZES: [[&str; 4]; 3] = [
+pub(super) const SIZES: [[&str; 4]; 3] = [
     ["x", "y", "width", "height"],
     ["left", "top", "width", "height"],
     ["x", "y", "w", "h"],
 ];
-
-/// One row.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Row {
-    pub(super) line: u64,
-    pub(super) file: PathBuf,
-    pub(super) class: String,
-    pub(super) bounds: Option<Window>,
-}
 
 /// Where the columns are.
 struct Columns {
@@ -70,31 +61,17 @@ struct Columns {
     bounds: Option<Bounds>,
 }
 
-/// Cells that are no box.
-struct NoBox;
-
 struct Bounds {
     at: [usize; 4],
     /// The last two are the far corner, not the size.
     corners: bool,
 }
 
-/// The rows of a table; the line of a row whose box makes no sense in its place.
+/// The rows of a table.
 ///
 /// # Errors
-/// A reason in words, when the file cannot be read or has no columns for file and class.
-pub(super) fn read(path: &Path) -> Result<Vec<Result<Row, u64>>, String> {
-    let bytes = std::fs::read(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ if path.is_dir() => "it is a folder".to_owned(),
-        _ => error.to_string(),
-    })?;
-    let text = String::from_utf8(bytes).map_err(|_| "it is not text in UTF-8".to_owned())?;
-    rows(text.trim_start_matches('\u{feff}'))
-}
-
-fn rows(text: &str) -> Result<Vec<Result<Row, u64>>, String> {
+/// A reason in words, when it has no columns for file and class.
+pub(super) fn rows(text: &str) -> Result<Vec<Result<Row, Bad>>, String> {
     let first = text.lines().next().unwrap_or_default();
     let delimiter = match first {
         _ if first.contains('\t') => b'\t',
@@ -109,7 +86,7 @@ fn rows(text: &str) -> Result<Vec<Result<Row, u64>>, String> {
         .from_reader(text.as_bytes())
         .into_records()
         .collect::<Result<Vec<StringRecord>, _>>()
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| visible(&error.to_string()))?;
     if records.is_empty() {
         return Err("it is empty".to_owned());
     }
@@ -167,21 +144,18 @@ fn untitled(first: &StringRecord) -> Result<Columns, String> {
 }
 
 impl Columns {
-    fn row(&self, record: &StringRecord) -> Result<Row, u64> {
+    fn row(&self, record: &StringRecord) -> Result<Row, Bad> {
         let line = record.position().map_or(0, csv::Position::line);
         let cell = |column: usize| record.get(column).unwrap_or_default();
         let bounds = match &self.bounds {
-            Some(bounds) => bounds.of(bounds.at.map(cell)).map_err(|_| line)?,
+            Some(bounds) => bounds
+                .of(bounds.at.map(cell))
+                .map_err(|reason| Bad { line, reason })?,
             None => None,
         };
         Ok(Row {
             line,
-            // Tables from Windows have its separator.
-            file: PathBuf::from(if cell(self.file).contains('/') {
-                cell(self.file).to_owned()
-            } else {
-                cell(self.file).replace('\\', "/")
-            }),
+            file: file(cell(self.file)),
             class: cell(self.class).to_owned(),
             bounds,
         })
@@ -192,27 +166,13 @@ impl Bounds {
     /// The box in four cells, none where all are empty.
     ///
     /// # Errors
-    /// When they are no box.
-    fn of(&self, cells: [&str; 4]) -> Result<Option<Window>, NoBox> {
+    /// A reason, when they are no box.
+    fn of(&self, cells: [&str; 4]) -> Result<Option<Window>, &'static str> {
         if cells.iter().all(|cell| cell.is_empty()) {
             return Ok(None);
         }
         let numbers: Vec<f64> = cells.iter().filter_map(|cell| cell.parse().ok()).collect();
-        let [x, y, third, fourth] = <[f64; 4]>::try_from(numbers).map_err(|_| NoBox)?;
-        let (width, height) = if self.corners {
-            (third - x, fourth - y)
-        } else {
-            (third, fourth)
-        };
-        let numbers = [x, y, width, height];
-        if !numbers.iter().all(|number| number.is_finite()) || width <= 0.0 || height <= 0.0 {
-            return Err(NoBox);
-        }
-        Ok(Some(Window {
-            x,
-            y,
-            width,
-            height,
-        }))
+        let numbers = <[f64; 4]>::try_from(numbers).map_err(|_| NO_BOX)?;
+        window(numbers, self.corners).map(Some)
     }
 }

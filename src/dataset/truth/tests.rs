@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use super::*;
 
+mod formats;
+
 fn labels() -> Vec<String> {
     ["wren", "tiger cat", "crane", "crane"]
         .map(str::to_owned)
@@ -42,8 +44,12 @@ impl Case {
     }
 
     fn open(&self, table: &str) -> Result<Truth, TruthError> {
-        let path = self.folder.path().join("truth.csv");
-        std::fs::write(&path, table).unwrap();
+        self.open_as("truth.csv", table)
+    }
+
+    fn open_as(&self, name: &str, text: &str) -> Result<Truth, TruthError> {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
         Truth::open(&path, &self.images, &self.roots(), &Classes::new(&labels()))
     }
 
@@ -114,6 +120,20 @@ fn a_path_fits_the_image_that_ends_in_it_and_of_several_the_one_that_is_named_so
             "2 images have no row: a/x.png, b/x.png",
         ]
     );
+}
+
+#[test]
+fn of_many_unclear_paths_the_first_are_said() {
+    let names: Vec<String> = (0..12)
+        .map(|i| format!("{}/{}.png", i % 2, i / 2))
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let rows: Vec<String> = (0..6).map(|i| format!("{i}.png,0")).collect();
+    let rows = rows.join("\n");
+    let notes = Case::new(&names).notes(&format!("0/0.png,0\n{rows}"));
+    assert_eq!(notes.len(), 6);
+    assert!(notes[3].starts_with("3.png is left out"), "{notes:?}");
+    assert_eq!(notes[4], "2 paths more are left out for the same reason");
 }
 
 #[test]
