@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::overlay::{Parts, compose, dimmed, gray};
+use super::overlay::{Parts, compose, dimmed, gray, level};
 use super::scale::Colors;
 use super::{Marks, Style, View};
 use crate::geometry::{CellSize, InputGeometry, PixelSize, resample_bilinear};
@@ -151,23 +151,19 @@ pub fn heat(parts: &Parts<'_>, style: Style, photo: PixelSize, cell_px: PixelSiz
             .saturating_mul(PIXELS_A_POSITION)
             .clamp(SIDE, LARGEST_SIDE),
     );
-    let level = |x, y| {
+    let level_at = |x, y| {
         let (u, v) = stand.input_from_raster(size, x, y)?;
         // The first entry is the transparent one; the lowest two levels share the second.
         Some(colors.level(u, v).max(1))
     };
     let pixels = (0..size.height).flat_map(|y| (0..size.width).map(move |x| (x, y)));
-    let indices = pixels.map(|(x, y)| level(x, y).unwrap_or(0)).collect();
+    let indices = pixels.map(|(x, y)| level_at(x, y).unwrap_or(0)).collect();
     Some(Heat::new(size, indices, palette(&colors, opacity)))
 }
 
 /// Entry 0 is transparent; the others are the levels of the colors, all of one opacity.
 fn palette(colors: &Colors, opacity: f32) -> Vec<[u8; 4]> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a float saturates when it is cast"
-    )]
-    let alpha = (opacity * 255.0).round() as u8;
+    let alpha = level(opacity * 255.0);
     let seen = (1..=u8::MAX).map(|level| {
         let [red, green, blue] = colors.of_level(level);
         [red, green, blue, alpha]

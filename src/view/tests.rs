@@ -116,10 +116,22 @@ fn the_help_page_has_every_key() {
         let mut desk = ready(columns, rows);
         desk.press("?");
         let mut page = text(&desk.state);
+        let mut last = String::new();
         while matches!(desk.state.mode, Mode::Help(_)) {
-            page += &text(&desk.state);
+            last = text(&desk.state);
+            page += &last;
             desk.press("j");
         }
+        let title = last.lines().next().unwrap();
+        let (_, numbers) = title.split_once("page ").unwrap();
+        let (number, pages) = numbers
+            .split_once(';')
+            .unwrap()
+            .0
+            .split_once(" of ")
+            .unwrap();
+        assert_eq!(number, pages, "{title}");
+        assert!(title.contains("any key goes back"), "{title}");
         assert_eq!(desk.state.selected, 1, "keys turn pages and nothing else");
         for binding in BINDINGS {
             assert!(

@@ -90,18 +90,10 @@ fn stacked(photo: &Photo, heat: Option<&Heat>) -> RgbImage {
         let weight = f32::from(alpha) / 255.0;
         for (under, over) in pixel.0.iter_mut().zip([red, green, blue]) {
             let mixed = f32::from(*under) * (1.0 - weight) + f32::from(over) * weight;
-            *under = rounded(mixed);
+            *under = level(mixed);
         }
     }
     picture
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a float saturates when it is cast"
-)]
-fn rounded(value: f32) -> u8 {
-    value.round() as u8
 }
 
 /// Root mean square and largest difference, in levels of 255, but for pixels next to the edge of what
