@@ -113,6 +113,10 @@ impl Seen {
         self.pictures.feed(bytes);
     }
 
+    fn drawn_in_cells(&self) -> usize {
+        self.in_cells.as_ref().map_or(0, inline::Pictures::drawn)
+    }
+
     fn in_cells(&self) -> Result<Place, String> {
         let pictures = self.in_cells.as_ref();
         pictures.map_or_else(
@@ -171,8 +175,10 @@ impl Console {
         let mut reader = pair.master.try_clone_reader().unwrap();
         let (answers, due) = channel();
         let answering = Arc::clone(&keys);
-        std::thread::spawn(move || line.answer(&due, &answering));
-        std::thread::spawn(move || {
+        let thread = || std::thread::Builder::new();
+        let answered = move || line.answer(&due, &answering);
+        thread().spawn(answered).unwrap();
+        let read = move || {
             let mut bytes = vec![0; if line.wait.is_zero() { 65_536 } else { 1024 }];
             let mut answered = false;
             // The end of the program reads as an error on Linux.
@@ -201,7 +207,8 @@ impl Console {
             }
             theirs.0.lock().unwrap().closed = true;
             theirs.1.notify_all();
-        });
+        };
+        thread().spawn(read).unwrap();
         Self {
             child,
             master: pair.master,
@@ -263,6 +270,18 @@ impl Console {
         wanted: impl Fn(&Result<Place, String>) -> bool,
     ) {
         self.wait_on(what, |seen| wanted(&seen.in_cells()).then_some(()));
+    }
+
+    /// How many pictures have been drawn in the cells.
+    pub(crate) fn drawn_in_cells(&self) -> usize {
+        self.seen.0.lock().unwrap().drawn_in_cells()
+    }
+
+    /// Waits until more pictures have been drawn in the cells than these.
+    pub(crate) fn wait_drawn_in_cells(&self, before: usize) {
+        self.wait_on("another picture", |seen| {
+            (seen.drawn_in_cells() > before).then_some(())
+        });
     }
 
     /// The only picture that is in the cells, or what is wrong.

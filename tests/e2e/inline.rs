@@ -184,24 +184,30 @@ impl Pictures {
             });
             return;
         }
-        let mut text = String::new();
         // A picture that has no room below the cursor scrolls the screen.
         let missing = (top + rows).saturating_sub(height);
         if missing > 0 {
-            text += &format!("\x1b[{height};1H{}", "\n".repeat(missing));
+            let scrolled = format!("\x1b[{height};1H{}", "\n".repeat(missing));
+            screen.process(scrolled.as_bytes());
         }
         let top = top.saturating_sub(missing);
         let line = letter.to_string().repeat(columns.min(width - left));
-        for row in top..(top + rows).min(height) {
-            text += &format!("\x1b[{};{}H{line}", row + 1, left + 1);
-        }
+        let lines: Vec<String> = (top..(top + rows).min(height))
+            .map(|row| format!("\x1b[{};{}H{line}", row + 1, left + 1))
+            .collect();
+        screen.process(lines.concat().as_bytes());
         let (row, column) = match self.profile.cursor {
             Cursor::Stays => (top, left),
             Cursor::LastRow => (top + rows - 1, left),
             Cursor::After => (top + rows - 1, left + columns),
         };
-        text += &format!("\x1b[{};{}H", row + 1, column + 1);
-        screen.process(text.as_bytes());
+        let moved = format!("\x1b[{};{}H", row + 1, column + 1);
+        screen.process(moved.as_bytes());
+    }
+
+    /// How many pictures have been drawn.
+    pub(crate) fn drawn(&self) -> usize {
+        self.drawn.len()
     }
 
     /// The only picture on the screen, where all of it is there; `Err` says what is there instead.
