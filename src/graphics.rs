@@ -27,7 +27,7 @@ use image::RgbImage;
 
 use crate::geometry::{CellSize, PixelSize};
 use blocks::Glyphs;
-use identity::Identity;
+use identity::{Brand, Identity};
 
 /// The way pictures take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,17 +114,30 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    /// The picture after the cells of another one have been erased.
+    /// The picture after the cells of another one have been erased, by `removal` where that takes
+    /// more than text.
     #[must_use]
-    pub fn after_erasing(self, other: Option<Slot>) -> Self {
-        match other {
-            Some(other) => Self {
-                bytes: [sequences::erased(other).as_slice(), &self.bytes]
-                    .concat()
-                    .into(),
-                ..self
-            },
-            None => self,
+    pub fn after_erasing(self, other: Option<Slot>, removal: &[u8]) -> Self {
+        let erased = other.map(sequences::erased).unwrap_or_default();
+        Self {
+            bytes: [erased.as_slice(), removal, &self.bytes].concat().into(),
+            ..self
+        }
+    }
+}
+
+impl Capabilities {
+    /// What takes a picture away that stays under text, and when cells are erased; empty where there
+    /// is no such picture.
+    #[must_use]
+    pub fn removal(&self) -> &'static [u8] {
+        match self.protocol {
+            Protocol::Sixel | Protocol::Iterm2
+                if self.terminal.brand == Brand::Konsole && !self.tmux =>
+            {
+                kitty::DELETE_ALL.as_bytes()
+            }
+            _ => b"",
         }
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Frames {
     pictured: Option<Wanted>,
     /// The cells that a picture covers.
     covered: Option<Slot>,
+    /// What takes a picture away, where text does not.
+    removal: &'static [u8],
 }
 
 impl PartialEq for Wanted {
@@ -47,6 +49,7 @@ impl Frames {
             encoder,
             pictured: None,
             covered: None,
+            removal: session.capabilities().removal(),
         })
     }
 
@@ -70,7 +73,9 @@ impl Frames {
     pub(super) fn erased(&mut self, session: &Session) {
         session.writer().cut();
         self.pictured = None;
-        self.covered = None;
+        if self.covered.take().is_some() {
+            session.writer().send(self.removal);
+        }
     }
 
     /// Takes in an encoded picture.
@@ -87,7 +92,7 @@ impl Frames {
         }
         if let Some(encoded) = encoded? {
             let before = self.covered.filter(|slot| *slot != wanted.slot);
-            let frame = encoded.after_erasing(before).bytes.to_vec();
+            let frame = encoded.after_erasing(before, self.removal).bytes.to_vec();
             session.writer().draw(Drawing {
                 pieces: [frame].into(),
                 ..Drawing::default()

@@ -398,7 +398,10 @@ fn zoom(state: &mut State, zoom: Zoom) {
         "pictures side by side are always whole".clone_into(&mut state.message);
         return;
     }
-    state.message = format!("{} times as large", zoom.factor());
+    state.message = match zoom.factor() {
+        1 => "all of the picture".to_owned(),
+        factor => format!("{factor} times as large"),
+    };
     if !state.takes_parts() {
         wish(state);
     }

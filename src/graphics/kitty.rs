@@ -22,6 +22,10 @@ pub const HEAT_HEIGHT: i32 = 2;
 /// Above the text that it stands on.
 const RELATIVE_HEIGHT: i32 = 1;
 
+/// Takes every picture off the screen, also those that are not of this protocol, as Konsole
+/// understands it: text does not take them away there, nor does `CSI J`.
+pub const DELETE_ALL: &str = "\x1b_Ga=d,d=a,q=2\x1b\\";
+
 /// How sequences reach the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {

@@ -53,7 +53,8 @@ pub fn indexed(size: PixelSize, indices: &[u8], palette: &[[u8; 4]]) -> Result<P
     Ok(Png { size, bytes })
 }
 
-/// A photo in the middle of a canvas that is transparent around it, in at most about `limit` bytes.
+/// A photo in the upper left corner of a canvas that is transparent beside it, in at most about
+/// `limit` bytes.
 /// The result has fewer pixels where the limit asks for it; proportions of the canvas stay.
 ///
 /// # Errors
@@ -94,10 +95,6 @@ fn lossless(photo: &RgbImage, canvas: PixelSize) -> Result<Vec<u8>, String> {
     let mut padded = RgbaImage::new(canvas.width, canvas.height);
     for (x, y, pixel) in photo.enumerate_pixels() {
         let [red, green, blue] = pixel.0;
-        let (x, y) = (
-            x + (canvas.width - photo.width().min(canvas.width)) / 2,
-            y + (canvas.height - photo.height().min(canvas.height)) / 2,
-        );
         if x < canvas.width && y < canvas.height {
             padded.put_pixel(x, y, Rgba([red, green, blue, 255]));
         }
@@ -143,12 +140,7 @@ fn reduced(photo: &RgbImage, canvas: PixelSize, scale: f64) -> Result<Png, Strin
     let mut raster = image::GrayImage::new(size.width, size.height);
     let inside = image::GrayImage::from_raw(inner.width, inner.height, entries)
         .ok_or("the photo has another size")?;
-    imageops::replace(
-        &mut raster,
-        &inside,
-        i64::from((size.width - inner.width) / 2),
-        i64::from((size.height - inner.height) / 2),
-    );
+    imageops::replace(&mut raster, &inside, 0, 0);
     let bytes = by_palette(size, raster.as_raw(), &palette, Filter::NoFilter)?.into();
     Ok(Png { size, bytes })
 }
@@ -265,7 +257,7 @@ mod tests {
             let apart: f64 = original
                 .enumerate_pixels()
                 .map(|(x, y, pixel)| {
-                    let shown = large.get_pixel(x + 1, y + 2);
+                    let shown = large.get_pixel(x, y);
                     f64::from(shown[1].abs_diff(pixel[1]))
                 })
                 .sum();
@@ -287,10 +279,10 @@ mod tests {
         let png = photo(&original, canvas, 100_000).unwrap();
         assert_eq!(png.size, canvas);
         let shown = decoded(&png);
-        assert_eq!(shown.get_pixel(2, 5)[3], 0);
+        assert_eq!(shown.get_pixel(30, 5)[3], 0);
         for (x, y, pixel) in original.enumerate_pixels() {
             let [red, green, blue] = pixel.0;
-            assert_eq!(shown.get_pixel(x + 3, y).0, [red, green, blue, 255]);
+            assert_eq!(shown.get_pixel(x, y).0, [red, green, blue, 255]);
         }
     }
 }

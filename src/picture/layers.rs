@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::overlay::{Parts, compose, dimmed, gray};
+use super::overlay::{Parts, compose, dimmed, gray, level};
 use super::scale::Colors;
 use super::{Marks, Style, View};
 use crate::geometry::{CellSize, InputGeometry, PixelSize, resample_bilinear};
@@ -124,8 +124,8 @@ pub fn whole(parts: &Parts<'_>, style: Style, bounds: PixelSize) -> Result<Photo
     Ok(Photo::new(compose(parts, style, bounds)?))
 }
 
-/// The heatmap above a photo of this size, which stands in the middle of its cells; nothing where
-/// the photo alone is the picture.
+/// The heatmap above a photo of this size, which begins where its cells do; nothing where the photo
+/// alone is the picture.
 #[must_use]
 pub fn heat(parts: &Parts<'_>, style: Style, photo: PixelSize, cell_px: PixelSize) -> Option<Heat> {
     let opacity = match style.view {
@@ -139,8 +139,6 @@ pub fn heat(parts: &Parts<'_>, style: Style, photo: PixelSize, cell_px: PixelSiz
     }
     let canvas = CellSize::holding(photo, cell_px).pixels(cell_px);
     let stand = Stand {
-        left: f64::from((canvas.width - photo.width) / 2),
-        top: f64::from((canvas.height - photo.height) / 2),
         geometry: parts.geometry.at_size(photo),
         canvas,
     };
@@ -151,23 +149,19 @@ pub fn heat(parts: &Parts<'_>, style: Style, photo: PixelSize, cell_px: PixelSiz
             .saturating_mul(PIXELS_A_POSITION)
             .clamp(SIDE, LARGEST_SIDE),
     );
-    let level = |x, y| {
+    let level_at = |x, y| {
         let (u, v) = stand.input_from_raster(size, x, y)?;
         // The first entry is the transparent one; the lowest two levels share the second.
         Some(colors.level(u, v).max(1))
     };
     let pixels = (0..size.height).flat_map(|y| (0..size.width).map(move |x| (x, y)));
-    let indices = pixels.map(|(x, y)| level(x, y).unwrap_or(0)).collect();
+    let indices = pixels.map(|(x, y)| level_at(x, y).unwrap_or(0)).collect();
     Some(Heat::new(size, indices, palette(&colors, opacity)))
 }
 
 /// Entry 0 is transparent; the others are the levels of the colors, all of one opacity.
 fn palette(colors: &Colors, opacity: f32) -> Vec<[u8; 4]> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a float saturates when it is cast"
-    )]
-    let alpha = (opacity * 255.0).round() as u8;
+    let alpha = level(opacity * 255.0);
     let seen = (1..=u8::MAX).map(|level| {
         let [red, green, blue] = colors.of_level(level);
         [red, green, blue, alpha]
@@ -200,11 +194,9 @@ impl Heat {
     }
 }
 
-/// How a photo stands in its cells, and the network's input on the photo.
+/// The cells that a photo begins with, in pixels, and the network's input on the photo.
 struct Stand {
     canvas: PixelSize,
-    left: f64,
-    top: f64,
     geometry: InputGeometry,
 }
 
@@ -224,14 +216,8 @@ impl Stand {
             [start.max(0.0), (start + length).min(f64::from(whole))]
         };
         PixelSize::new(
-            along(
-                width,
-                seen(window.x, window.width, photo.width).map(|x| x + self.left),
-            ),
-            along(
-                height,
-                seen(window.y, window.height, photo.height).map(|y| y + self.top),
-            ),
+            along(width, seen(window.x, window.width, photo.width)),
+            along(height, seen(window.y, window.height, photo.height)),
         )
     }
 
@@ -241,8 +227,8 @@ impl Stand {
         let middle = |place: u32, count: u32, length: u32| {
             (f64::from(place) + 0.5) * f64::from(length) / f64::from(count)
         };
-        let x = middle(x, raster.width, self.canvas.width) - self.left;
-        let y = middle(y, raster.height, self.canvas.height) - self.top;
+        let x = middle(x, raster.width, self.canvas.width);
+        let y = middle(y, raster.height, self.canvas.height);
         let PixelSize { width, height } = self.geometry.image;
         let on_photo =
             (0.0..f64::from(width)).contains(&x) && (0.0..f64::from(height)).contains(&y);

@@ -217,11 +217,12 @@ fn mix(pixel: Rgb<u8>, color: [u8; 3], weight: f32) -> Rgb<u8> {
     mixed
 }
 
+/// The nearest of 256 levels.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "a float saturates when it is cast"
 )]
-fn level(value: f32) -> u8 {
+pub(super) fn level(value: f32) -> u8 {
     value.round() as u8
 }
 
@@ -265,20 +266,28 @@ mod tests {
         }
     }
 
-    fn picture(width: u32, height: u32, heatmap: &Heatmap, style: Style) -> RgbImage {
-        let image = RgbImage::from_pixel(width, height, Rgb([100, 100, 100]));
-        let seen = RgbImage::from_pixel(32, 32, Rgb([100, 100, 100]));
-        let geometry = cropped(width, height);
-        let parts = Parts {
-            image: &image,
-            seen: &seen,
+    fn parts<'a>(
+        [image, seen]: [&'a RgbImage; 2],
+        heatmap: &'a Heatmap,
+        geometry: &'a InputGeometry,
+    ) -> Parts<'a> {
+        Parts {
+            image,
+            seen,
             map: Map {
                 heatmap,
                 raw: &heatmap.grid,
             },
             beside: None,
-            geometry: &geometry,
-        };
+            geometry,
+        }
+    }
+
+    fn picture(width: u32, height: u32, heatmap: &Heatmap, style: Style) -> RgbImage {
+        let image = RgbImage::from_pixel(width, height, Rgb([100, 100, 100]));
+        let seen = RgbImage::from_pixel(32, 32, Rgb([100, 100, 100]));
+        let geometry = cropped(width, height);
+        let parts = parts([&image, &seen], heatmap, &geometry);
         compose(&parts, style, PixelSize::new(96, 96)).unwrap()
     }
 
@@ -343,16 +352,7 @@ mod tests {
         });
         let geometry = cropped(96, 48);
         let heatmap = hot(2, 1);
-        let parts = Parts {
-            image: &image,
-            seen: &image,
-            map: Map {
-                heatmap: &heatmap,
-                raw: &heatmap.grid,
-            },
-            beside: None,
-            geometry: &geometry,
-        };
+        let parts = parts([&image, &image], &heatmap, &geometry);
         let whole = compose(&parts, STYLE, PixelSize::new(96, 48)).unwrap();
         let part = Window {
             x: 0.25,
@@ -385,16 +385,7 @@ mod tests {
         let seen = RgbImage::from_pixel(32, 32, Rgb([100, 100, 100]));
         let geometry = cropped(64, 64);
         let heatmap = hot(0, 0);
-        let parts = Parts {
-            image: &image,
-            seen: &seen,
-            map: Map {
-                heatmap: &heatmap,
-                raw: &heatmap.grid,
-            },
-            beside: None,
-            geometry: &geometry,
-        };
+        let parts = parts([&image, &seen], &heatmap, &geometry);
         let row = compose(&parts, style, PixelSize::new(300, 90)).unwrap();
         assert_eq!(row.dimensions(), (90 * 3 + 2, 90));
         assert_eq!(row.get_pixel(45, 45).0, [100, 100, 100]);

@@ -1,4 +1,5 @@
 use std::io::Read;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -187,24 +188,29 @@ fn the_window_is_asked_of_the_terminal() {
     );
 }
 
-/// Set in the process that [`a_panic_gives_the_terminal_back_before_its_message`] starts.
+/// Set in a process that [`panicking`] starts.
 const PANICS: &str = "GRADCAM_TEST_PANICS";
 
-#[test]
-fn a_panic_gives_the_terminal_back_before_its_message() {
-    let (mut master, device) = pseudo_terminal();
-    let end = || std::process::Stdio::from(device.try_clone().unwrap());
-    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+/// Starts a process that panics in [`panics_where_it_is_asked_to`], in this terminal.
+fn panicking(place: &str, device: &File) -> Child {
+    let end = || Stdio::from(device.try_clone().unwrap());
+    Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
             "--nocapture",
             "terminal::tests::panics_where_it_is_asked_to",
         ])
-        .env(PANICS, "yes")
+        .env(PANICS, place)
         .stdout(end())
         .stderr(end())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back_before_its_message() {
+    let (mut master, device) = pseudo_terminal();
+    let mut child = panicking("here", &device);
     let mut all = String::new();
     while !all.contains("boom") {
         all += &sent(&mut master, 1);
@@ -218,18 +224,7 @@ fn a_panic_gives_the_terminal_back_before_its_message() {
 #[test]
 fn a_panic_on_any_thread_deletes_the_pictures_and_ends_the_program() {
     let (mut master, device) = pseudo_terminal();
-    let end = || std::process::Stdio::from(device.try_clone().unwrap());
-    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "--nocapture",
-            "terminal::tests::panics_where_it_is_asked_to",
-        ])
-        .env(PANICS, "on another thread")
-        .stdout(end())
-        .stderr(end())
-        .spawn()
-        .unwrap();
+    let mut child = panicking("on another thread", &device);
     let mut all = String::new();
     while !all.contains("the end was asked for") {
         all += &sent(&mut master, 1);

@@ -14,16 +14,17 @@ pub(super) fn draw(state: &State, page: usize, frame: &mut Frame<'_>) {
     let spread = help_pages(state.size);
     let [top, body] =
         Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(frame.area());
-    let hint = if page + 1 < spread.pages {
-        format!(
-            " keys, page {} of {}; any key goes on, Esc back, q quits",
-            page + 1,
-            spread.pages
-        )
-    } else {
-        " keys; any key goes back, q quits".to_owned()
+    let number = match spread.pages {
+        1 => String::new(),
+        pages => format!(", page {} of {pages}", page + 1),
     };
-    frame.render_widget(Line::from(vec!["gradcam".bold(), hint.dim()]), top);
+    let hint = if page + 1 < spread.pages {
+        "any key goes on, Esc back, q quits"
+    } else {
+        "any key goes back, q quits"
+    };
+    let title = format!(" keys{number}; {hint}");
+    frame.render_widget(Line::from(vec!["gradcam".bold(), title.dim()]), top);
     let (rows, columns) = (usize::from(spread.rows), usize::from(spread.columns));
     let lines = lines();
     let width = body.width / spread.columns;

@@ -6,6 +6,7 @@ use ratatui::style::Color;
 
 use super::*;
 use crate::app::event::Event;
+use crate::app::layout::help_pages;
 use crate::app::update::tests::Desk;
 use crate::dataset::ImageId;
 use crate::explain::ChannelWeight;
@@ -114,10 +115,18 @@ fn the_help_page_has_every_key() {
         let mut desk = ready(columns, rows);
         desk.press("?");
         let mut page = text(&desk.state);
+        let mut last = String::new();
         while matches!(desk.state.mode, Mode::Help(_)) {
-            page += &text(&desk.state);
+            last = text(&desk.state);
+            page += &last;
             desk.press("j");
         }
+        let number = match help_pages(desk.state.size).pages {
+            1 => String::new(),
+            pages => format!(", page {pages} of {pages}"),
+        };
+        let title = format!("gradcam keys{number}; any key goes back, q quits");
+        assert_eq!(last.lines().next().map(str::trim_end), Some(title.as_str()));
         assert_eq!(desk.state.selected, 1, "keys turn pages and nothing else");
         for binding in BINDINGS {
             assert!(

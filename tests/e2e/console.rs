@@ -3,11 +3,13 @@
 use std::io::{Read, Write};
 use std::num::NonZero;
 use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
+use crate::inline::{self, Place};
 use crate::kitty::{Profile, SILENT, Terminal};
 
 /// How long anything may take. A debug build on a busy machine loads a model in seconds.
@@ -18,50 +20,123 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) enum Kind {
     /// No graphics.
     Plain,
-    /// Sixel, cells of 9x18 pixels.
-    Sixel,
+    /// Pictures are part of its cells.
+    Cells(inline::Profile),
     /// It keeps pictures, and shows them as this one does.
     Kitty(Profile),
     /// It never answers.
     Silent,
 }
 
+/// What is between the program and the terminal.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Line {
+    /// After each kilobyte that the program writes.
+    pub(crate) wait: Duration,
+    /// Until an answer is back.
+    pub(crate) round_trip: Duration,
+    /// Bytes of an answer that arrive at once, in turn; all of it where there are none.
+    pub(crate) portions: &'static [usize],
+    /// Typed after each answer, key by key, until all is typed.
+    pub(crate) typed: &'static str,
+}
+
+type Keys = Arc<Mutex<Box<dyn Write + Send>>>;
+
 pub(crate) struct Console {
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
-    keys: Arc<Mutex<Box<dyn Write + Send>>>,
+    keys: Keys,
     seen: Arc<(Mutex<Seen>, Condvar)>,
 }
 
 struct Seen {
     screen: vt100::Parser,
     pictures: Terminal,
+    in_cells: Option<inline::Pictures>,
     bytes: Vec<u8>,
     closed: bool,
 }
 
 impl Kind {
-    fn answers(self) -> &'static [u8] {
+    fn answers(self) -> &'static [&'static str] {
         match self {
-            Self::Plain => b"\x1b[?62;22c",
-            Self::Sixel => b"\x1b[6;18;9t\x1b[?62;4;22c",
-            Self::Kitty(_) => b"\x1b[6;18;9t\x1b[?62;22c",
-            Self::Silent => b"",
+            Self::Plain => &["\x1b[?62;22c"],
+            Self::Cells(profile) => profile.answers,
+            Self::Kitty(_) => &["\x1b[6;18;9t", "\x1b[?62;22c"],
+            Self::Silent => &[],
         }
+    }
+}
+
+impl Line {
+    /// A kilobyte takes so long.
+    pub(crate) fn slow(wait: Duration) -> Self {
+        Self {
+            wait,
+            ..Self::default()
+        }
+    }
+
+    /// Brings answers to the program, each when it is due.
+    fn answer(self, answers: &Receiver<(Instant, Vec<u8>)>, keys: &Keys) {
+        let mut typed = self.typed.chars();
+        let mut portions = self.portions.iter().cycle();
+        while let Ok((asked, answer)) = answers.recv() {
+            std::thread::sleep((asked + self.round_trip).saturating_duration_since(Instant::now()));
+            let mut keys = keys.lock().unwrap();
+            let mut rest = answer.as_slice();
+            while !rest.is_empty() {
+                let count = portions.next().map_or(rest.len(), |count| *count);
+                let (portion, after) = rest.split_at(count.min(rest.len()));
+                // A program that has ended hears nothing.
+                let _ended = keys.write_all(portion);
+                rest = after;
+                if !rest.is_empty() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+            if let Some(key) = typed.next() {
+                let _ended = keys.write_all(key.to_string().as_bytes());
+            }
+        }
+    }
+}
+
+impl Seen {
+    fn take(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        match &mut self.in_cells {
+            Some(pictures) => pictures.feed(bytes, &mut self.screen),
+            None => self.screen.process(bytes),
+        }
+        self.pictures.feed(bytes);
+    }
+
+    fn drawn_in_cells(&self) -> usize {
+        self.in_cells.as_ref().map_or(0, inline::Pictures::drawn)
+    }
+
+    fn in_cells(&self) -> Result<Place, String> {
+        let pictures = self.in_cells.as_ref();
+        pictures.map_or_else(
+            || Err("no such terminal".to_owned()),
+            |pictures| pictures.only(self.screen.screen()),
+        )
     }
 }
 
 impl Console {
     /// Runs the program with these arguments in a terminal of 100x30 cells.
     pub(crate) fn open(kind: Kind, arguments: &[&str], folder: &Path) -> Self {
-        Self::open_on(kind, (100, 30), Duration::ZERO, arguments, folder)
+        Self::open_on(kind, (100, 30), Line::default(), arguments, folder)
     }
 
-    /// The same in a terminal of so many columns and rows, which waits after each kilobyte.
+    /// The same in a terminal of so many columns and rows, at the end of a line.
     pub(crate) fn open_on(
         kind: Kind,
         (columns, rows): (u16, u16),
-        wait: Duration,
+        line: Line,
         arguments: &[&str],
         folder: &Path,
     ) -> Self {
@@ -88,37 +163,52 @@ impl Console {
                 Kind::Kitty(profile) => profile,
                 _ => SILENT,
             }),
+            in_cells: match kind {
+                Kind::Cells(profile) => Some(inline::Pictures::new(profile)),
+                _ => None,
+            },
             bytes: Vec::new(),
             closed: false,
         };
         let seen = Arc::new((Mutex::new(seen), Condvar::new()));
-        let (theirs, answering) = (Arc::clone(&seen), Arc::clone(&keys));
+        let theirs = Arc::clone(&seen);
         let mut reader = pair.master.try_clone_reader().unwrap();
-        std::thread::Builder::new()
-            .spawn(move || {
-                let mut bytes = vec![0; if wait.is_zero() { 65_536 } else { 1024 }];
-                let mut answered = false;
-                // The end of the program reads as an error on Linux.
-                while let Ok(count @ 1..) = reader.read(&mut bytes) {
-                    let mut seen = theirs.0.lock().unwrap();
-                    seen.bytes.extend_from_slice(&bytes[..count]);
-                    seen.screen.process(&bytes[..count]);
-                    seen.pictures.feed(&bytes[..count]);
-                    let said = std::mem::take(&mut seen.pictures.answers);
-                    // A program that has ended hears nothing.
-                    let _ended = answering.lock().unwrap().write_all(&said);
-                    if !answered && contains(&seen.bytes, b"\x1b[c") {
-                        answered = true;
-                        answering.lock().unwrap().write_all(kind.answers()).unwrap();
-                    }
-                    theirs.1.notify_all();
-                    drop(seen);
-                    std::thread::sleep(wait);
+        let (answers, due) = channel();
+        let answering = Arc::clone(&keys);
+        let thread = || std::thread::Builder::new();
+        let answered = move || line.answer(&due, &answering);
+        thread().spawn(answered).unwrap();
+        let read = move || {
+            let mut bytes = vec![0; if line.wait.is_zero() { 65_536 } else { 1024 }];
+            let mut answered = false;
+            // The end of the program reads as an error on Linux.
+            while let Ok(count @ 1..) = reader.read(&mut bytes) {
+                let mut seen = theirs.0.lock().unwrap();
+                seen.take(&bytes[..count]);
+                let said = std::mem::take(&mut seen.pictures.answers);
+                let mut all: Vec<Vec<u8>> = said
+                    .split_inclusive(|byte| *byte == b'\\')
+                    .map(<[u8]>::to_vec)
+                    .collect();
+                if !answered && contains(&seen.bytes, b"\x1b[c") {
+                    answered = true;
+                    all.extend(
+                        kind.answers()
+                            .iter()
+                            .map(|answer| answer.as_bytes().to_vec()),
+                    );
                 }
-                theirs.0.lock().unwrap().closed = true;
+                for answer in all {
+                    answers.send((Instant::now(), answer)).unwrap();
+                }
                 theirs.1.notify_all();
-            })
-            .unwrap();
+                drop(seen);
+                std::thread::sleep(line.wait);
+            }
+            theirs.0.lock().unwrap().closed = true;
+            theirs.1.notify_all();
+        };
+        thread().spawn(read).unwrap();
         Self {
             child,
             master: pair.master,
@@ -173,6 +263,32 @@ impl Console {
         self.wait_on(what, |seen| wanted(&seen.pictures).then_some(()));
     }
 
+    /// Waits until one picture and no rest of another is in the cells, or none is.
+    pub(crate) fn wait_in_cells(
+        &self,
+        what: &str,
+        wanted: impl Fn(&Result<Place, String>) -> bool,
+    ) {
+        self.wait_on(what, |seen| wanted(&seen.in_cells()).then_some(()));
+    }
+
+    /// How many pictures have been drawn in the cells.
+    pub(crate) fn drawn_in_cells(&self) -> usize {
+        self.seen.0.lock().unwrap().drawn_in_cells()
+    }
+
+    /// Waits until more pictures have been drawn in the cells than these.
+    pub(crate) fn wait_drawn_in_cells(&self, before: usize) {
+        self.wait_on("another picture", |seen| {
+            (seen.drawn_in_cells() > before).then_some(())
+        });
+    }
+
+    /// The only picture that is in the cells, or what is wrong.
+    pub(crate) fn in_cells(&self) -> Result<Place, String> {
+        self.seen.0.lock().unwrap().in_cells()
+    }
+
     /// What is known of pictures.
     pub(crate) fn pictures<T>(&self, look: impl Fn(&Terminal) -> T) -> T {
         look(&self.seen.0.lock().unwrap().pictures)
@@ -204,7 +320,8 @@ impl Console {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(
                 !(left.is_zero() || seen.closed),
-                "waited in vain for {what}; the screen:\n{}",
+                "waited in vain for {what}; in cells: {:?}; the screen:\n{}",
+                seen.in_cells(),
                 seen.screen.screen().contents()
             );
             seen = self.seen.1.wait_timeout(seen, left).unwrap().0;

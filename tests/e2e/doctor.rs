@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::console::{Console, Kind, contains};
 use crate::here;
+use crate::inline::FOOT;
 
 fn doctor(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_gradcam"))
@@ -35,7 +36,7 @@ fn without_a_terminal_it_says_so_and_tells_the_rest() {
 
 #[test]
 fn in_a_terminal_it_tells_what_was_answered_and_leaves_the_terminal_as_it_was() {
-    let console = Console::open(Kind::Sixel, &["doctor"], &here(""));
+    let console = Console::open(Kind::Cells(FOOT), &["doctor"], &here(""));
     let bytes = console.wait_bytes("the report", |bytes| {
         contains(bytes, b"that is needed works.")
     });

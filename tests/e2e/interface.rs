@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::console::{Console, Kind, contains};
 use crate::here;
+use crate::inline::FOOT;
 
 fn opened(kind: Kind) -> Console {
     let console = Console::open(kind, &["assets/demo/images"], &here(""));
@@ -90,7 +91,7 @@ fn classes_layers_and_methods_are_chosen_on_pages_and_two_classes_compared() {
 
 #[test]
 fn a_sixel_terminal_gets_sixel_pictures_that_fit() {
-    let console = opened(Kind::Sixel);
+    let console = opened(Kind::Cells(FOOT));
     let bytes = console.wait_bytes("a Sixel picture", |bytes| {
         let start = bytes.windows(2).position(|two| two == b"\x1bP");
         start.is_some_and(|start| contains(&bytes[start..], b"\x1b\\"))
@@ -131,7 +132,7 @@ fn signals_end_it_with_the_terminal_given_back() {
 
 #[test]
 fn another_size_is_drawn_and_one_too_small_is_said() {
-    let console = opened(Kind::Sixel);
+    let console = opened(Kind::Cells(FOOT));
     console.resize(60, 16);
     console.wait("the small layout", |screen| {
         screen.contains("q quit") && screen.contains("butterfly 9")

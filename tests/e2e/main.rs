@@ -5,7 +5,9 @@ mod console;
 mod doctor;
 mod evaluate;
 mod explain;
+mod hang_up;
 mod hostile;
+mod inline;
 mod interface;
 #[path = "../support/kitty.rs"]
 #[expect(dead_code, reason = "the library's tests use the rest")]

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::console::{Console, Kind, contains};
+use crate::console::{Console, Kind, Line, contains};
 use crate::here;
+use crate::inline::{FOOT, ITERM2, KONSOLE, Place, XTERM_JS};
 use crate::kitty::{LIAR, PROFILES, Profile, SILENT, Terminal};
 
 const SIZE: (u16, u16) = (120, 36);
@@ -18,14 +19,18 @@ fn profile(name: &str) -> Profile {
 }
 
 fn opened(profile: Profile, graphics: &str) -> Console {
-    opened_on(profile, graphics, Duration::ZERO)
+    opened_on(Kind::Kitty(profile), graphics, Line::default())
 }
 
-fn opened_on(profile: Profile, graphics: &str, wait: Duration) -> Console {
-    let arguments = ["assets/demo/images", "--graphics", graphics];
-    let console = Console::open_on(Kind::Kitty(profile), SIZE, wait, &arguments, &here(""));
+fn opened_on(kind: Kind, graphics: &str, line: Line) -> Console {
+    let console = begun(kind, graphics, line);
     console.wait_for("class butterfly");
     console
+}
+
+fn begun(kind: Kind, graphics: &str, line: Line) -> Console {
+    let arguments = ["assets/demo/images", "--graphics", graphics];
+    Console::open_on(kind, SIZE, line, &arguments, &here(""))
 }
 
 /// Whether a photo and a heatmap above it are on the screen, and nothing else.
@@ -45,34 +50,101 @@ fn quit(console: Console) {
     assert_eq!(left_behind, [] as [u32; 0]);
 }
 
+/// Keys and sizes that bring much onto the screen and take it away again.
+fn anything(console: &Console) {
+    for keys in [
+        "2", "jj3", "?", "??", "c", "\x1b", "+m", "\x0c", "v", "vvv", "jjjjjj", "=", "=", "z", "[",
+        "kk4",
+    ] {
+        console.press(keys);
+        console.wait_quiet(Duration::from_millis(30));
+    }
+    for columns in [90, 70, 120, 100] {
+        console.resize(columns, 30);
+    }
+    console.press(">l");
+    console.wait_quiet(QUIET);
+}
+
 #[test]
 fn photo_and_heatmap_are_on_the_screen_after_any_keys_and_sizes() {
     for (name, graphics) in [
         ("kitty 0.41", "layered"),
         ("kitty 0.26", "layered"),
+        ("Ghostty", "layered"),
+        ("Konsole", "layered"),
         ("WezTerm", "layered"),
         ("one that answers everything", "layered"),
         ("kitty 0.41 in tmux", "placeholder"),
     ] {
         let console = opened(profile(name), graphics);
         console.wait_pictures("the first picture", is_stacked);
-        for keys in [
-            "2", "jj3", "?", "??", "c", "\x1b", "+m", "\x0c", "jjjjjj", "z", "[", "kk4",
-        ] {
-            console.press(keys);
-            console.wait_quiet(Duration::from_millis(30));
-        }
-        for columns in [90, 70, 120, 100] {
-            console.resize(columns, 30);
-        }
-        console.press(">l");
-        console.wait_quiet(QUIET);
+        anything(&console);
         console.wait_pictures(name, is_stacked);
         let wrong = console.pictures(|terminal| {
             let mut errors = terminal.errors.iter();
             errors.find(|error| !error.starts_with("ENOENT")).cloned()
         });
         assert_eq!(wrong, None, "{name}");
+        quit(console);
+    }
+}
+
+#[test]
+fn one_whole_picture_is_in_the_cells_after_any_keys_and_sizes() {
+    // What `anything` ends with: a square picture in the middle of 28 rows of 100 columns.
+    let expected = Place {
+        row: 1,
+        column: 23,
+        columns: 56,
+        rows: 28,
+    };
+    for cells in [ITERM2, KONSOLE, FOOT, XTERM_JS] {
+        let name = cells.name;
+        let console = opened_on(Kind::Cells(cells), "auto", Line::default());
+        console.wait_in_cells("the first picture", Result::is_ok);
+        anything(&console);
+        console.wait_in_cells(name, |seen| *seen == Ok(expected));
+        console.press("?");
+        console.wait_for("explain the third");
+        console.wait_quiet(Duration::from_millis(200));
+        assert_eq!(console.in_cells().unwrap_err(), "0 pictures", "{name}");
+        console.press("\x1b");
+        console.wait_in_cells(name, |seen| *seen == Ok(expected));
+        quit(console);
+    }
+}
+
+#[test]
+fn answers_that_come_late_in_parts_and_between_keys_press_nothing() {
+    let split = Line {
+        portions: &[1],
+        typed: "jjjj",
+        ..Line::default()
+    };
+    let late = Line {
+        round_trip: Duration::from_millis(300),
+        portions: &[2, 1, 5, 3, 1, 1, 7, 30],
+        ..split
+    };
+    for (name, line) in [("kitty 0.41", split), ("one that answers everything", late)] {
+        let console = begun(Kind::Kitty(profile(name)), "layered", line);
+        console.wait("all keys", |screen| {
+            screen.contains("5/16") && screen.contains("class fish")
+        });
+        console.wait_pictures("the picture", is_stacked);
+        console.press("2");
+        console.wait_quiet(QUIET);
+        console.wait_pictures(name, is_stacked);
+        let screen = console.wait("the second class", |screen| screen.contains("\u{25b6} 2 "));
+        for words in [
+            "5/16",
+            "layer layer3",
+            "method Grad-CAM",
+            "view overlay, jet at 50%",
+        ] {
+            assert!(screen.contains(words), "{name}: {screen}");
+        }
         quit(console);
     }
 }
@@ -123,7 +195,8 @@ fn every_ending_deletes_the_pictures_also_in_the_middle_of_one() {
     ] {
         for ending in ["TERM", "HUP", "INT", "q"] {
             // Twenty kilobytes a second: a photo takes a while.
-            let console = opened_on(profile(name), graphics, Duration::from_millis(50));
+            let line = Line::slow(Duration::from_millis(50));
+            let console = opened_on(Kind::Kitty(profile(name)), graphics, line);
             console.wait_pictures("the first picture", is_stacked);
             console.press("j");
             let uploads = console.pictures(|terminal| terminal.uploads);
@@ -182,8 +255,8 @@ fn terminals_that_show_nothing_or_deny_everything_are_not_flooded() {
 #[test]
 fn holding_a_key_keeps_the_list_moving_and_sends_few_photos() {
     // Sixteen kilobytes a second.
-    let wait = Duration::from_millis(62);
-    let console = opened_on(profile("kitty 0.41"), "layered", wait);
+    let line = Line::slow(Duration::from_millis(62));
+    let console = opened_on(Kind::Kitty(profile("kitty 0.41")), "layered", line);
     console.wait_pictures("the first picture", is_stacked);
     console.wait_quiet(Duration::from_secs(3));
     let uploads = || console.pictures(photos);
@@ -307,16 +380,23 @@ fn what_is_sent_keeps_to_its_budget() {
 #[test]
 fn terminals_that_keep_no_pictures_get_a_whole_one_within_its_budget() {
     for (graphics, kind, limit) in [
-        ("iterm", Kind::Sixel, 80_000),
-        ("sixel", Kind::Sixel, 300_000),
+        ("iterm", Kind::Cells(ITERM2), 80_000),
+        ("sixel", Kind::Cells(FOOT), 300_000),
         ("blocks", Kind::Plain, 64_000),
     ] {
         let arguments = ["assets/demo/images", "--graphics", graphics];
-        let console = Console::open_on(kind, SIZE, Duration::ZERO, &arguments, &here(""));
+        let console = Console::open_on(kind, SIZE, Line::default(), &arguments, &here(""));
         console.wait_for("class butterfly");
-        console.wait_quiet(QUIET);
+        if matches!(kind, Kind::Cells(_)) {
+            console.wait_drawn_in_cells(0);
+        }
         for key in ["2", "1", "j", "+"] {
-            let bytes = cost(&console, key).all;
+            let (before, drawn) = (console.wait_quiet(QUIET).len(), console.drawn_in_cells());
+            console.press(key);
+            if matches!(kind, Kind::Cells(_)) {
+                console.wait_drawn_in_cells(drawn);
+            }
+            let bytes = console.wait_quiet(QUIET).len() - before;
             println!("{graphics:8} {key} {bytes:>7} of {limit:>7}");
             assert!(bytes <= limit, "{graphics} {key}: {bytes}");
         }

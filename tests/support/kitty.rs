@@ -152,7 +152,7 @@ pub(crate) struct Terminal {
     pub(crate) answers: Vec<u8>,
     /// Errors of any command.
     pub(crate) errors: Vec<String>,
-    /// Pictures that were there when the alternate screen was left.
+    /// Pictures that were there when the alternate screen was left, and were not deleted.
     pub(crate) left_behind: Vec<u32>,
     /// Pictures sent whole.
     pub(crate) uploads: usize,
@@ -328,7 +328,12 @@ impl Terminal {
         match body {
             "?1049h" | "?1049l" => {
                 if body == "?1049l" {
-                    self.left_behind.extend(self.images.keys());
+                    let keeps = self.profile.keeps_data;
+                    let left = self.images.keys().filter(|id| {
+                        // What is nowhere on the screen is the terminal's own business there.
+                        !keeps || self.placements.keys().any(|(placed, _)| placed == *id)
+                    });
+                    self.left_behind.extend(left);
                 }
                 // Each screen has its own pictures, and neither is what it was.
                 self.images.clear();

@@ -535,6 +535,27 @@ fn drawing_keys_change_the_style_of_the_wanted_picture() {
 }
 
 #[test]
+fn how_large_things_are_is_said_in_words() {
+    let mut desk = Desk::ready(&["a.png"], CellSize::new(100, 30));
+    for (keys, words) in [
+        (">", "2 times as large"),
+        (">", "4 times as large"),
+        ("l", "4 times as large"),
+        ("<", "2 times as large"),
+        ("<", "all of the picture"),
+        ("<", "all of the picture is shown; > looks closer"),
+    ] {
+        for key in keys.chars() {
+            desk.event(Event::Input(Input::Key(KeyEvent::new(
+                KeyCode::Char(key),
+                KeyModifiers::NONE,
+            ))));
+        }
+        assert_eq!(desk.state.message, words);
+    }
+}
+
+#[test]
 fn the_filter_takes_letters_as_they_are_and_escape_brings_everything_back() {
     check("/owl", "owl.png Rank(1) | show owl.png class 1");
     check(

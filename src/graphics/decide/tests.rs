@@ -39,8 +39,13 @@ fn decided(probed: &Probed, environment: &Environment, choice: Choice) -> Capabi
     decide(probed, environment, window, choice)
 }
 
-fn chosen(probed: &Probed) -> Protocol {
-    decided(probed, &Environment::default(), Choice::Auto).protocol
+/// What is decided where nothing is asked for and no variable is set.
+fn usual(probed: &Probed) -> Capabilities {
+    decided(probed, &Environment::default(), Choice::Auto)
+}
+
+fn of_reply(reply: &str) -> Capabilities {
+    usual(&probed(reply))
 }
 
 #[test]
@@ -104,11 +109,7 @@ fn each_terminal_gets_the_protocol_that_it_shows() {
         ("newterm 1.0", true, "62;4", sixel),
         ("", false, "6", blocks),
     ] {
-        let found = decided(
-            &probed(&terminal(name, kitty, attributes)),
-            &Environment::default(),
-            Choice::Auto,
-        );
+        let found = of_reply(&terminal(name, kitty, attributes));
         assert_eq!(found.protocol, protocol, "{name}: {}", found.reason);
     }
 }
@@ -179,7 +180,7 @@ fn in_tmux_the_terminal_outside_decides() {
         ),
     ] {
         let probed = in_a_tmux(attributes, &outside, Passthrough::On);
-        assert_eq!(chosen(&probed), protocol, "{outside:?}");
+        assert_eq!(usual(&probed).protocol, protocol, "{outside:?}");
     }
 }
 
@@ -189,11 +190,7 @@ fn where_tmux_passes_nothing_on_the_reason_says_what_to_set() {
         (Passthrough::Elsewhere, "on the machine where it runs"),
         (Passthrough::Refused("no server".to_owned()), "(no server)"),
     ] {
-        let found = decided(
-            &in_a_tmux("1;2", "", passthrough),
-            &Environment::default(),
-            Choice::Auto,
-        );
+        let found = usual(&in_a_tmux("1;2", "", passthrough));
         assert!(found.reason.contains(words), "{}", found.reason);
         assert!(
             found.reason.contains("set -g allow-passthrough on"),
@@ -222,8 +219,7 @@ fn the_users_choice_wins_and_layers_in_tmux_are_placeholders() {
 
 #[test]
 fn colors_of_a_sixel_picture_are_as_many_as_the_terminal_has() {
-    let registers =
-        |reply: &str| decided(&probed(reply), &Environment::default(), Choice::Auto).registers;
+    let registers = |reply: &str| of_reply(reply).registers;
     assert_eq!(registers("\x1b[?1;0;16S\x1b[?63;4c"), 16);
     assert_eq!(registers("\x1b[?1;0;1024S\x1b[?63;4c"), 256);
     assert_eq!(registers("\x1b[?1;3S\x1b[?63;4c"), 256);
@@ -263,8 +259,7 @@ fn sextants_are_used_where_the_terminal_draws_them() {
     assert_eq!(glyphs("\x1b[?6c", "linux"), Glyphs::Halves);
     let kitty = terminal("kitty(0.26.5)", true, "62;");
     let inside = in_a_tmux("1;2", &kitty, Passthrough::On);
-    let found = decided(&inside, &Environment::default(), Choice::Auto);
-    assert_eq!(found.glyphs, Glyphs::Quadrants);
+    assert_eq!(usual(&inside).glyphs, Glyphs::Quadrants);
 }
 
 #[test]

@@ -227,9 +227,7 @@ fn whatever_happens_exactly_the_photo_and_the_heatmap_are_shown_and_nothing_is_l
             bench.send(&bench.stack.farewell().bytes);
             assert_eq!(bench.terminal.visible(), [], "{what}");
             bench.send(b"\x1b[?1049l");
-            if !profile.keeps_data {
-                assert_eq!(bench.terminal.left_behind, [] as [u32; 0], "{what}");
-            }
+            assert_eq!(bench.terminal.left_behind, [] as [u32; 0], "{what}");
         }
     }
 }

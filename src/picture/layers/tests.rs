@@ -72,6 +72,14 @@ impl Sample {
     }
 }
 
+/// What a heatmap has above a pixel of its cells, enlarged by the nearest pixel.
+fn above(heat: &Heat, canvas: PixelSize, x: u32, y: u32) -> [u8; 4] {
+    let column = x * heat.size.width / canvas.width;
+    let row = y * heat.size.height / canvas.height;
+    let index = heat.indices[(row * heat.size.width + column) as usize];
+    heat.palette[usize::from(index)]
+}
+
 /// What a terminal shows that enlarges by the nearest pixel.
 fn stacked(photo: &Photo, heat: Option<&Heat>) -> RgbImage {
     let mut picture = (*photo.picture).clone();
@@ -79,29 +87,15 @@ fn stacked(photo: &Photo, heat: Option<&Heat>) -> RgbImage {
         return picture;
     };
     let canvas = CellSize::holding(photo.size(), CELL).pixels(CELL);
-    let margin = |canvas: u32, photo: u32| (canvas - photo) / 2;
-    let left = margin(canvas.width, photo.size().width);
-    let top = margin(canvas.height, photo.size().height);
     for (x, y, pixel) in picture.enumerate_pixels_mut() {
-        let column = (x + left) * heat.size.width / canvas.width;
-        let row = (y + top) * heat.size.height / canvas.height;
-        let index = heat.indices[(row * heat.size.width + column) as usize];
-        let [red, green, blue, alpha] = heat.palette[usize::from(index)];
+        let [red, green, blue, alpha] = above(heat, canvas, x, y);
         let weight = f32::from(alpha) / 255.0;
         for (under, over) in pixel.0.iter_mut().zip([red, green, blue]) {
             let mixed = f32::from(*under) * (1.0 - weight) + f32::from(over) * weight;
-            *under = rounded(mixed);
+            *under = level(mixed);
         }
     }
     picture
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a float saturates when it is cast"
-)]
-fn rounded(value: f32) -> u8 {
-    value.round() as u8
 }
 
 /// Root mean square and largest difference, in levels of 255, but for pixels next to the edge of what
@@ -169,6 +163,32 @@ fn edges_of_the_map_lie_within_a_pixel_of_where_the_network_stopped_to_see() {
                 shown.get_pixel(x, y)[channel].abs_diff(composed.get_pixel(x, y)[channel])
             };
             assert!((0..3).all(|channel| apart(channel) < 24), "{x} {y}");
+        }
+    }
+}
+
+#[test]
+fn the_map_ends_where_the_photo_does() {
+    let mut sample = Sample::spot(64, 64);
+    sample.geometry.window = Window {
+        x: 0.0,
+        y: 0.0,
+        width: 64.0,
+        height: 64.0,
+    };
+    for side in (150..700).step_by(15) {
+        let photo = PixelSize::new(side, side);
+        let heat = heat(&sample.parts(), Style::default(), photo, CELL).unwrap();
+        let canvas = CellSize::holding(photo, CELL).pixels(CELL);
+        let is_covered = |x, y| above(&heat, canvas, x, y)[3] > 0;
+        let columns = (0..canvas.width).take_while(|x| is_covered(*x, 0));
+        let rows = (0..canvas.height).take_while(|y| is_covered(0, *y));
+        for covered in [columns.count(), rows.count()] {
+            let apart = covered.abs_diff(side as usize);
+            assert!(
+                apart <= 2 && (apart == 0 || side != 495),
+                "{covered} of {side}"
+            );
         }
     }
 }
