@@ -62,9 +62,15 @@ pub(super) fn connect(file: &Path, flags: OpenFlags) -> rusqlite::Result<Connect
 
 pub(super) fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    // The three together, or somebody may make it a store in between.
+    let look = connection
+        .is_autocommit()
+        .then(|| connection.unchecked_transaction())
+        .transpose()?;
     let (application, version) = (number("application_id")?, number("user_version")?);
     let parts: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    drop(look);
     Ok(match (application, version, parts) {
         (0, 0, 0) => Kind::Empty,
         (APPLICATION, version, _) if version > VERSION => Kind::Newer(version),
