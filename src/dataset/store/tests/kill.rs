@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::scores::scored;
@@ -18,7 +18,8 @@ use crate::tests::random::Random;
 const KILLS: usize = 200;
 const IMAGES: usize = 20;
 
-/// Set in the process that is killed: the number of the first operation, and the file.
+/// Set in the process that is killed: the file. The number of its first operation comes later, on its
+/// standard input, since it takes long to start.
 const STORM: &str = "GRADCAM_TEST_STORM";
 
 enum Operation {
@@ -146,11 +147,12 @@ fn place(file: &Path) -> Place {
 #[test]
 fn storms_where_it_is_asked_to() {
     #[expect(clippy::disallowed_methods, reason = "a message to this test alone")]
-    let Ok(message) = std::env::var(STORM) else {
+    let Some(file) = std::env::var_os(STORM) else {
         return;
     };
-    let (first, file) = message.split_once(' ').unwrap();
-    let mut store = Store::open(&place(Path::new(file)), "ann").unwrap();
+    let mut first = String::new();
+    std::io::stdin().read_line(&mut first).unwrap();
+    let mut store = Store::open(&place(Path::new(&file)), "ann").unwrap();
     let mut scores = store.another().unwrap();
     let scorer = move || {
         let model = scores.model("m", "").unwrap();
@@ -165,7 +167,7 @@ fn storms_where_it_is_asked_to() {
     let thread = std::thread::Builder::new().name("scorer".to_owned());
     let _endless = thread.spawn(scorer).unwrap();
     let mut out = std::io::stdout();
-    for number in first.parse::<u64>().unwrap().. {
+    for number in first.trim().parse::<u64>().unwrap().. {
         perform(&mut store, &operation(number));
         out.write_all(format!("kept {number}\n").as_bytes())
             .unwrap();
@@ -173,18 +175,24 @@ fn storms_where_it_is_asked_to() {
     }
 }
 
-/// Lets it run for a moment after its first operation. Returns the last that it said to have done.
-fn storm_and_kill(file: &Path, first: u64, moment: Duration) -> u64 {
-    let mut child = Command::new(std::env::current_exe().unwrap())
+fn start(file: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
             "--nocapture",
             "dataset::store::tests::kill::storms_where_it_is_asked_to",
         ])
-        .env(STORM, format!("{first} {}", file.display()))
+        .env(STORM, file)
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+/// Lets it run for a moment after its first operation. Returns the last that it said to have done.
+fn storm_and_kill(mut child: Child, first: u64, moment: Duration) -> u64 {
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(format!("{first}\n").as_bytes()).unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     // The name of the test stands before the first one.
     let number = |line: String| line.split_once("kept ")?.1.parse::<u64>().ok();
@@ -206,9 +214,11 @@ fn whoever_is_killed_has_lost_nothing_that_was_kept() {
     let mut random = Random(2026);
     let mut mirror = Mirror::default();
     let (mut next, mut in_flight) = (0, 0);
+    let mut waiting = start(&file);
     for kill in 0..KILLS {
         let moment = Duration::from_micros(random.below(25_000) as u64);
-        let last = storm_and_kill(&file, next, moment);
+        let child = std::mem::replace(&mut waiting, start(&file));
+        let last = storm_and_kill(child, next, moment);
         for number in next..=last {
             mirror.apply(&operation(number));
         }
@@ -226,6 +236,8 @@ fn whoever_is_killed_has_lost_nothing_that_was_kept() {
         }
         assert_eq!(integrity(&store), "ok", "kill {kill}");
     }
+    waiting.kill().unwrap();
+    waiting.wait().unwrap();
     println!("{next} operations, {KILLS} kills, {in_flight} in the middle of one that was kept");
     assert!(next > KILLS as u64);
 }
