@@ -309,21 +309,25 @@ fn a_folder_that_cannot_be_used_is_said() {
 fn a_store_that_cannot_be_written_is_said() {
     let desk = Desk::new();
     filled(&desk);
+    // Without a log beside it, nothing is written where it lies until somebody says something.
+    drop(Store::open_with(&desk.place(), "ann", Log::Rollback).unwrap());
     let file = desk.place().file().to_owned();
-    let allow = |mode| {
-        let permissions = std::fs::Permissions::from_mode(mode);
-        std::fs::set_permissions(&file, permissions).unwrap();
-    };
-    allow(0o400);
-    let opened = Store::open(&desk.place(), "ann");
-    // To the superuser, nothing is forbidden.
-    if !rustix::process::geteuid().is_root() {
-        assert!(
-            matches!(opened, Err(StoreError::ReadOnly { .. })),
-            "{opened:?}"
-        );
+    for (path, usual) in [(&*file, 0o600), (file.parent().unwrap(), 0o700)] {
+        let allow = |mode| {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(path, permissions).unwrap();
+        };
+        allow(usual & 0o500);
+        let opened = Store::open_with(&desk.place(), "ann", Log::Rollback);
+        allow(usual);
+        // To the superuser, nothing is forbidden.
+        if !rustix::process::geteuid().is_root() {
+            assert!(
+                matches!(opened, Err(StoreError::ReadOnly { .. })),
+                "{opened:?}"
+            );
+        }
     }
-    allow(0o600);
     let error = |code| {
         let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
         StoreError::new("f", &error)
