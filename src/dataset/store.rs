@@ -18,6 +18,7 @@ mod session;
 mod undo;
 mod verdicts;
 
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,8 +84,12 @@ impl Store {
     }
 
     fn open_with(place: &Place, reviewer: &str, log: Log) -> Result<Self, StoreError> {
+        // Where somebody is putting a damaged one aside, wait for the new one.
+        let lock = rescue::lock(place.file(), File::lock_shared);
         let before = identity(place.file());
-        match Self::attach(place, reviewer, log) {
+        let opened = Self::attach(place, reviewer, log);
+        drop(lock);
+        match opened {
             Err(StoreError::Damaged { reason, .. }) => {
                 Self::replace(place, reviewer, log, before, &reason)
             }
@@ -218,8 +223,8 @@ impl Store {
             file: shown(file),
             reason: format!("{reason}; it cannot be put aside: {error}"),
         };
-        // Until the new one is there, others who find the damage wait.
-        let _lock = rescue::lock(file);
+        // Until the new one is there, others wait.
+        let _lock = rescue::lock(file, File::lock);
         if identity(file) != damaged {
             return Self::attach(place, reviewer, log);
         }
@@ -316,7 +321,7 @@ fn make_folder(folder: &Path) -> std::io::Result<()> {
     let above = missing.iter().filter_map(|made| made.parent());
     for folder in above {
         // Some file systems cannot; then nothing can be done about it.
-        if let Err(error) = std::fs::File::open(folder).and_then(|folder| folder.sync_all()) {
+        if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
             log::warn!("{} is not known to be on disk: {error}", shown(folder));
         }
     }

@@ -197,17 +197,16 @@ mod tests {
                 logit: float(random),
             })
             .collect();
-        Score {
-            truth: maybe(random, |random| TrueClass {
-                class: number(random),
-                logit: float(random),
-                rank: number(random),
-            }),
-            map: maybe(random, map),
-            true_map: maybe(random, map),
-            agreement: maybe(random, float),
-            ..Score::new(&top, float(random), float(random))
-        }
+        let mut score = Score::new(&top, float(random), float(random));
+        score.truth = maybe(random, |random| TrueClass {
+            class: number(random),
+            logit: float(random),
+            rank: number(random),
+        });
+        score.map = maybe(random, map);
+        score.true_map = maybe(random, map);
+        score.agreement = maybe(random, float);
+        score
     }
 
     #[test]
@@ -231,15 +230,13 @@ mod tests {
             class: 258,
             logit: 1.0,
         }];
-        let score = Score {
-            map: Some(MapFigures {
-                peak: 2.0,
-                entropy: None,
-                center: Some([0.5, 0.25]),
-                mass: None,
-            }),
-            ..Score::new(&top, 4.0, 0.0)
-        };
+        let mut score = Score::new(&top, 4.0, 0.0);
+        score.map = Some(MapFigures {
+            peak: 2.0,
+            entropy: None,
+            center: Some([0.5, 0.25]),
+            mass: None,
+        });
         let wanted: Vec<u8> = [
             [1, 1, 2, 2],
             4.0_f32.to_le_bytes(),

@@ -17,11 +17,11 @@ use crate::text::count;
 /// The files that SQLite keeps beside a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Holds the folder against others who put something aside, until it is dropped. Where the file
-/// system has no locks there is none; two who come at the same time are rare enough.
-pub(super) fn lock(file: &Path) -> Option<File> {
+/// Locks the folder until it is dropped: for one who puts something aside, or for many who open a
+/// store. Where the file system has no locks there is none; two who come at that moment are rare.
+pub(super) fn lock(file: &Path, how: impl FnOnce(&File) -> io::Result<()>) -> Option<File> {
     let folder = File::open(file.parent()?).ok()?;
-    match folder.lock() {
+    match how(&folder) {
         Ok(()) => Some(folder),
         Err(error) => {
             log::warn!("the folder of the review store is not locked: {error}");

@@ -62,9 +62,15 @@ pub(super) fn connect(file: &Path, flags: OpenFlags) -> rusqlite::Result<Connect
 
 pub(super) fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    // The three together, or somebody may make it a store in between.
+    let look = connection
+        .is_autocommit()
+        .then(|| connection.unchecked_transaction())
+        .transpose()?;
     let (application, version) = (number("application_id")?, number("user_version")?);
     let parts: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    drop(look);
     Ok(match (application, version, parts) {
         (0, 0, 0) => Kind::Empty,
         (APPLICATION, version, _) if version > VERSION => Kind::Newer(version),
@@ -103,15 +109,21 @@ pub(super) fn keep_log(connection: &Connection, wanted: Log) -> rusqlite::Result
     Ok(log)
 }
 
-/// Makes an empty file a store. Of several who try at the same time, one does it.
+/// Makes an empty file a store. Of several who try at the same time, one does it. Whether a store can
+/// be written is tried, so that it is known before somebody has said something.
 pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     let work = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if kind(&work)? == Kind::Empty {
+    let is_new = kind(&work)? == Kind::Empty;
+    if is_new {
         work.execute_batch(include_str!("schema.sql"))?;
         work.pragma_update(None, "application_id", APPLICATION)?;
-        work.pragma_update(None, "user_version", VERSION)?;
     }
-    work.commit()
+    work.pragma_update(None, "user_version", VERSION)?;
+    if is_new {
+        work.commit()
+    } else {
+        work.rollback()
+    }
 }
 
 /// What is wrong with the tables that hold what people have said, in words; nothing where all is
