@@ -75,7 +75,7 @@ impl Store {
     /// # Errors
     /// When it cannot be made, read or written, is of a newer gradcam, or is something else.
     pub fn open(place: &Place, reviewer: &str) -> Result<Self, StoreError> {
-        let folder = place.file().parent().unwrap_or(Path::new("/"));
+        let folder = place.file().parent().unwrap_or_else(|| Path::new("/"));
         make_folder(folder).map_err(|error| StoreError::Folder {
             folder: shown(folder),
             reason: error.to_string(),

@@ -130,30 +130,24 @@ impl Numbers<'_> {
         self.next().map(f32::from_bits)
     }
 
-    /// A number that is there if a flag says so; the outer option tells whether the bytes suffice.
-    fn float_if(&mut self, is_there: bool) -> Option<Option<f32>> {
-        if is_there {
-            self.float().map(Some)
-        } else {
-            Some(None)
-        }
-    }
-
     fn map(&mut self, flags: u8) -> Option<MapFigures> {
         let peak = self.float()?;
-        let entropy = self.float_if(flags & ENTROPY != 0)?;
-        let center = if flags & CENTER == 0 {
-            None
-        } else {
-            Some([self.float()?, self.float()?])
-        };
-        let mass = self.float_if(flags & MASS != 0)?;
-        Some(MapFigures {
+        let mut figures = MapFigures {
             peak,
-            entropy,
-            center,
-            mass,
-        })
+            entropy: None,
+            center: None,
+            mass: None,
+        };
+        if flags & ENTROPY != 0 {
+            figures.entropy = Some(self.float()?);
+        }
+        if flags & CENTER != 0 {
+            figures.center = Some([self.float()?, self.float()?]);
+        }
+        if flags & MASS != 0 {
+            figures.mass = Some(self.float()?);
+        }
+        Some(figures)
     }
 }
 

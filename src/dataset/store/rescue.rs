@@ -17,6 +17,9 @@ use crate::text::count;
 /// The files that SQLite keeps beside a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
+/// How many damaged stores of one name are looked for; more would be a sign of something else.
+const MOST_ASIDE: u32 = 10_000;
+
 /// Locks the folder until it is dropped: for one who puts something aside, or for many who open a
 /// store. Where the file system has no locks there is none; two who come at that moment are rare.
 pub(super) fn lock(file: &Path, how: impl FnOnce(&File) -> io::Result<()>) -> Option<File> {
@@ -32,7 +35,7 @@ pub(super) fn lock(file: &Path, how: impl FnOnce(&File) -> io::Result<()>) -> Op
 
 /// Renames a store and what lies beside it. Returns the new name, which nothing had before.
 pub(super) fn put_aside(file: &Path) -> io::Result<PathBuf> {
-    let aside = (1..)
+    let aside = (1..MOST_ASIDE)
         .map(|number| {
             let mut name = file.file_stem().unwrap_or_default().to_owned();
             name.push(format!(".damaged-{number}.sqlite"));
@@ -72,16 +75,15 @@ pub(super) fn take_over(
         .filter(|(review, _)| !review.is_empty())
         .count();
     store.write(|connection| {
-        let mut version = next_version(connection)?;
-        for (path, (review, stamp)) in &saved.reviews {
+        let versions = next_version(connection)?..;
+        for (version, (path, (review, stamp))) in versions.zip(&saved.reviews) {
             let image = image_id(connection, path)?;
-            let version_now = Version(version);
+            let version = Version(version);
             let stamp = Stamp {
-                version: version_now,
+                version,
                 ..stamp.clone()
             };
             put(connection, image, review, &stamp)?;
-            version += 1;
         }
         for (name, text) in &saved.sessions {
             connection.execute(

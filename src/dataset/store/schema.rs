@@ -89,9 +89,8 @@ pub(super) fn keep_log(connection: &Connection, wanted: Log) -> rusqlite::Result
         // Where the file system has no shared memory, SQLite keeps the mode, or fails.
         Log::Wal => match patiently(|| set("wal")) {
             Err(error) if is_busy(&error) => return Err(error),
-            Err(_) => set("delete")?,
             Ok(mode) if mode == "wal" => mode,
-            Ok(_) => set("delete")?,
+            _ => set("delete")?,
         },
         Log::Rollback => patiently(|| set("delete"))?,
     };

@@ -217,17 +217,16 @@ fn words(done: &[(Review, Review)], images: usize, conflicts: &[Conflict]) -> St
     if done.iter().any(|(before, after)| before.tags != after.tags) {
         parts.push("tags".to_owned());
     }
-    let mut words = parts.join(", ");
-    if let Some(first) = conflicts.first() {
-        let whose = BTreeSet::from_iter(conflicts.iter().map(|conflict| &*conflict.stamp.by));
-        let whose = match whose.len() {
-            1 => visible(&first.stamp.by),
-            _ => "others".to_owned(),
-        };
-        words += &format!(
-            "; {} changed since by {whose} and left",
-            count(conflicts.len(), "image")
-        );
-    }
-    words
+    let words = parts.join(", ");
+    let whose: BTreeSet<&str> = conflicts
+        .iter()
+        .map(|conflict| &*conflict.stamp.by)
+        .collect();
+    let whose = match whose.first() {
+        None => return words,
+        Some(person) if whose.len() == 1 => visible(person),
+        Some(_) => "others".to_owned(),
+    };
+    let left = count(conflicts.len(), "image");
+    format!("{words}; {left} changed since by {whose} and left")
 }
