@@ -503,7 +503,7 @@ impl Model {
     pub fn warm_up(&self) -> Result<(), ModelError> {
         let image = RgbImage::new(320, 320);
         let pass = self.run(&self.prepare(&image)?)?;
-        drop(pass.gradients(&[(ClassIndex(0), 1.0)])?);
+        drop(pass.mean_gradients(&[(ClassIndex(0), 1.0)])?);
         Ok(())
     }
 }
