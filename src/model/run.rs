@@ -15,6 +15,7 @@ mod dense;
 mod look;
 mod map;
 mod pooled;
+mod readers;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -28,6 +29,7 @@ use dense::{Dense, Living};
 pub use look::{first_not_finite, look_through, shapes};
 pub use map::Map;
 use pooled::pooled_head;
+use readers::Readers;
 
 /// Why a network did not run.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +62,7 @@ pub struct Plan {
     pooled_head: Option<ValueId>,
     /// Linear layers with ReLU between them, where only pooling stands before them.
     dense: Option<Dense>,
+    readers: Option<Readers<ValueId>>,
 }
 
 /// How much a score changes with the logit of a class: `d score / d logit`. A score is
@@ -90,6 +93,7 @@ pub struct Pass {
     logits: Vec<f32>,
     pooled_head: Option<Tensor>,
     dense: Option<Living>,
+    readers: Option<Readers<Tensor>>,
     /// The gradient of the last backward pass and the slopes that it was asked for: the methods
     /// that read it take turns at one class.
     gradient: RefCell<Option<(Vec<Slope>, Tensor)>>,
@@ -115,28 +119,33 @@ impl Plan {
         if !dependent.contains(&graph.output) {
             return Err(RunError::NoPath(layer.name.clone()));
         }
+        let pooled_head = pooled_head(graph, layer, &suffix);
+        let dense = match pooled_head {
+            Some(_) => None,
+            None => Dense::of(graph, layer, &suffix),
+        };
+        let suffix = graph.narrowest(suffix, |value| value == tap);
         let read: HashSet<ValueId> = suffix
             .iter()
-            .flat_map(|&index| graph.nodes[index].reads())
+            .filter_map(|&number| graph.operation(number))
+            .flat_map(Node::reads)
             .collect();
         let mut bridge: Vec<ValueId> = read
             .into_iter()
             .filter(|value| !dependent.contains(value) && !graph.constants.contains_key(value))
             .collect();
         bridge.sort_unstable();
-        let pooled_head = pooled_head(graph, layer, &suffix);
-        let dense = match pooled_head {
-            Some(_) => None,
-            None => Dense::of(graph, layer, &suffix),
-        };
         let mut kept = HashSet::from([graph.output]);
         kept.extend(dense.iter().flat_map(Dense::kept));
+        let readers = Readers::of(graph, layer, &suffix);
+        kept.extend(readers.iter().flat_map(Readers::kept));
         Ok(Self {
             layer: layer.clone(),
             suffix: Steps::new(graph, suffix, &kept),
             bridge,
             pooled_head,
             dense,
+            readers,
         })
     }
 
@@ -146,6 +155,7 @@ impl Plan {
         Self {
             pooled_head: None,
             dense: None,
+            readers: None,
             ..self
         }
     }
@@ -202,6 +212,8 @@ impl Plan {
             (Some(dense), MapLayout::ChannelsFirst) => dense.living(graph, &values, map.channels),
             _ => None,
         };
+        let readers = self.readers.as_ref();
+        let readers = readers.and_then(|readers| readers.found(graph, &values, &map));
         let logits =
             Vec::<f32>::try_from(scores.f_detach()?.f_to_kind(Kind::Float)?.f_view([-1])?)?;
         // Autograd keeps about the suffix's activations; for the last layers that is the tapped
@@ -223,6 +235,7 @@ impl Plan {
             logits,
             pooled_head,
             dense,
+            readers,
             gradient: RefCell::default(),
             bytes,
         })
@@ -240,9 +253,9 @@ impl Plan {
         pass: &Pass,
         score: impl Fn(&Tensor) -> Result<Tensor, tch::TchError>,
     ) -> Result<Tensor, RunError> {
-        let fused = |&index: &usize| graph.nodes[index].is_attention();
+        let has_attention = |&number: &usize| graph.has_attention(number);
         let (activations, scores) =
-            if pass.pooled_head.is_some() || self.suffix.nodes.iter().any(fused) {
+            if pass.pooled_head.is_some() || self.suffix.nodes.iter().any(has_attention) {
                 self.differentiable_again(&graph.with_plain_attention()?, pass)?
             } else {
                 (
@@ -458,6 +471,7 @@ impl Pass {
             Tensor::f_run_backward(&[self.score(slopes)?], &[&self.activations], true, false)?;
         let gradient = gradients
             .first()
+            .filter(|gradient| gradient.defined())
             .ok_or_else(|| RunError::NoPath(self.layer.clone()))?;
         let gradient = self.map.view(gradient)?;
         self.gradient
@@ -479,6 +493,9 @@ impl Pass {
         if let Some(sums) = sums {
             let positions = (self.map.height * self.map.width) as f64;
             return Ok(sums.f_to_kind(Kind::Float)?.f_div_scalar(positions)?);
+        }
+        if let Some(readers) = &self.readers {
+            return readers.mean_gradient(&self.score(slopes)?, &self.map);
         }
         let gradients = self.gradients(slopes)?;
         Ok(gradients.f_mean_dim([1_i64, 2].as_slice(), false, Kind::Float)?)

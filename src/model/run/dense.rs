@@ -17,6 +17,8 @@ use crate::model::graph::{Graph, Layer, Node, Operand, ValueId};
 
 /// In how many parts the rows of a weight are added up, one thread each.
 const PARTS: i64 = 8;
+/// libtorch's number for rows that are added up, each times its factor.
+const SUM: i64 = 0;
 
 /// What follows the target layer.
 #[derive(Debug)]
@@ -149,7 +151,7 @@ impl Living {
 }
 
 /// From the gradient of a linear layer's outputs to that of its inputs, `[inputs]`.
-fn back(weight: &Tensor, gradient: &Tensor) -> Result<Tensor, tch::TchError> {
+pub(super) fn back(weight: &Tensor, gradient: &Tensor) -> Result<Tensor, tch::TchError> {
     let gradient = gradient.f_to_kind(weight.kind())?;
     let by_rows = weight.device() == Device::Cpu && weight.kind() == Kind::Float;
     if !by_rows || !weight.is_contiguous() {
@@ -160,8 +162,6 @@ fn back(weight: &Tensor, gradient: &Tensor) -> Result<Tensor, tch::TchError> {
     let count = rows.size().first().copied().unwrap_or(0);
     let starts: Vec<i64> = (0..PARTS).map(|part| part * count / PARTS).collect();
     let starts = Tensor::f_from_slice(&starts)?;
-    // Rows added up, each times its factor.
-    const SUM: i64 = 0;
     let factors = Some(factors);
     let (parts, ..) =
         Tensor::f_embedding_bag(weight, &rows, &starts, false, SUM, false, factors, false)?;

@@ -56,6 +56,14 @@ impl Map {
         self.layout
     }
 
+    /// The same positions of a tensor with other channels, where those come last.
+    pub(super) fn with_channels_of(self, tensor: &Tensor) -> Self {
+        Self {
+            channels: tensor.size().last().copied().unwrap_or(self.channels),
+            ..self
+        }
+    }
+
     /// Which axis of the layer's output has the channels.
     #[must_use]
     pub fn channel_axis(&self) -> i64 {
