@@ -10,6 +10,7 @@ pub mod graph;
 pub mod labels;
 pub mod library;
 pub mod mapped;
+pub mod narrow;
 mod open;
 pub mod passes;
 pub mod pickle;
@@ -237,6 +238,7 @@ impl Model {
             graph.to_bfloat16(&sample_input(&recipe.recipe, device)?)?;
         }
         graph.fuse_operations(Copies::of(precision));
+        graph.narrow_operations();
         let names = labels::Sources {
             named: options.labels.as_deref(),
             card: about.names,
@@ -534,7 +536,7 @@ impl Model {
     pub fn warm_up(&self) -> Result<(), ModelError> {
         let image = RgbImage::new(320, 320);
         let pass = self.run(&self.prepare(&image)?)?;
-        drop(pass.gradients(&[(ClassIndex(0), 1.0)])?);
+        drop(pass.mean_gradients(&[(ClassIndex(0), 1.0)])?);
         Ok(())
     }
 }

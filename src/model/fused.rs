@@ -247,7 +247,7 @@ impl<'a> Finder<'a> {
     }
 
     fn convolution(&self, node: &Node, mut chain: Chain) -> Option<Fused> {
-        let input = value(node, "input")?;
+        let input = node.value("input")?;
         let weight = self.weight(node, 4)?;
         let bias = self.optional(node, "bias")?;
         let pair = |name: &str, default| pair(node, name, default);
@@ -299,7 +299,7 @@ impl<'a> Finder<'a> {
     }
 
     fn linear(&self, node: &Node, mut chain: Chain) -> Option<Fused> {
-        let input = value(node, "input")?;
+        let input = node.value("input")?;
         let weight = self.weight(node, 2)?;
         let bias = self.optional(node, "bias")?;
         let activation = self.activation(&mut chain, false);
@@ -322,7 +322,7 @@ impl<'a> Finder<'a> {
 
     /// The weight, where it is a constant that may be packed.
     fn weight(&self, node: &Node, axes: usize) -> Option<ValueId> {
-        let id = value(node, "weight")?;
+        let id = node.value("weight")?;
         let weight = self.graph.constants.get(&id)?;
         let fits = weight.device() == Device::Cpu
             && weight.dim() == axes
@@ -349,7 +349,7 @@ impl<'a> Finder<'a> {
     fn norm(&self, chain: &mut Chain) -> Option<Norm> {
         let (index, node) = self.next(chain)?;
         let by_statistics = node.operator.name() == "aten::batch_norm"
-            && value(node, "input") == Some(chain.output)
+            && node.value("input") == Some(chain.output)
             && matches!(node.operand("training"), Some(Operand::Bool(false)));
         if !by_statistics {
             return None;
@@ -374,7 +374,7 @@ impl<'a> Finder<'a> {
         if !plain {
             return None;
         }
-        let (a, b) = (value(node, "self")?, value(node, "other")?);
+        let (a, b) = (node.value("self")?, node.value("other")?);
         let added = if a == chain.output { b } else { a };
         // Something of another shape would be stretched.
         if self.graph.constants.contains_key(&added) {
@@ -484,13 +484,6 @@ fn unary(activation: Option<&Activation>) -> [(&'static str, Operand); 3] {
         ("scalars", Operand::Floats(numbers)),
         ("algorithm", algorithm.into()),
     ]
-}
-
-fn value(node: &Node, name: &str) -> Option<ValueId> {
-    match node.operand(name)? {
-        Operand::Value(id) => Some(*id),
-        _ => None,
-    }
 }
 
 fn number(node: &Node, name: &str, default: i64) -> Option<i64> {

@@ -11,6 +11,7 @@ use tch::{Device, Tensor};
 
 use super::dispatch::{Argument, DispatchError, Operator};
 use super::fused::Fused;
+use super::narrow::Narrowed;
 
 /// Names a value of a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -72,6 +73,8 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// What can be run instead of several nodes, by the index of the last of them.
     pub fused: BTreeMap<usize, Fused>,
+    /// What can be run for one token instead of several nodes, by the index of the last of them.
+    pub narrowed: BTreeMap<usize, Narrowed>,
     pub constants: HashMap<ValueId, Tensor>,
     /// Images `[batch, 3, height, width]`.
     pub input: ValueId,
@@ -164,6 +167,14 @@ impl Node {
         Some(&found.1)
     }
 
+    /// The value that is given for the schema's argument of this name.
+    pub fn value(&self, argument: &str) -> Option<ValueId> {
+        match self.operand(argument)? {
+            Operand::Value(id) => Some(*id),
+            _ => None,
+        }
+    }
+
     /// Whether it is attention in one operation.
     pub fn is_attention(&self) -> bool {
         self.operator.name() == "aten::scaled_dot_product_attention"
@@ -253,17 +264,21 @@ impl Graph {
     /// When libtorch has no such operation.
     pub fn with_plain_attention(&self) -> Result<Self, DispatchError> {
         let attention = ValueId(self.values);
-        let nodes = self.nodes.iter().map(|node| {
+        let plain = |node: &Node| {
             if node.is_attention() {
                 node.plain_attention(attention)
             } else {
                 Ok(node.clone())
             }
-        });
+        };
+        let nodes = self.nodes.iter().map(plain);
+        let narrowed = self.narrowed.iter();
+        let narrowed = narrowed.map(|(end, one)| Ok((*end, one.of_other_nodes(plain)?)));
         let constants = self.constants.iter();
         Ok(Self {
             nodes: nodes.collect::<Result<_, _>>()?,
             fused: BTreeMap::new(),
+            narrowed: narrowed.collect::<Result<_, _>>()?,
             constants: constants
                 .map(|(id, tensor)| (*id, tensor.shallow_clone()))
                 .collect(),
@@ -279,17 +294,44 @@ impl Graph {
         std::iter::repeat_with(|| None).take(self.values).collect()
     }
 
-    /// An operation by its number: first the nodes, then what is fused.
+    /// An operation by its number: first the nodes, then what is fused, then what is narrowed.
     pub fn operation(&self, number: usize) -> Option<&Node> {
-        match number.checked_sub(self.nodes.len()) {
-            None => self.nodes.get(number),
-            Some(last) => self.fused.get(&last).map(Fused::node),
+        let (kind, index) = self.kind_and_index(number);
+        match kind {
+            0 => self.nodes.get(index),
+            1 => self.fused.get(&index).map(Fused::node),
+            _ => self.narrowed.get(&index).map(Narrowed::node),
+        }
+    }
+
+    fn kind_and_index(&self, number: usize) -> (usize, usize) {
+        let count = self.nodes.len().max(1);
+        (number / count, number % count)
+    }
+
+    /// The number of what is narrowed and ends in this node.
+    pub(super) fn number_of_narrowed(&self, index: usize) -> usize {
+        2 * self.nodes.len() + index
+    }
+
+    /// Whether the operation of this number is attention in one operation, or contains it.
+    pub fn has_attention(&self, number: usize) -> bool {
+        let (kind, index) = self.kind_and_index(number);
+        match self.narrowed.get(&index) {
+            Some(narrowed) if kind == 2 => narrowed.nodes().iter().any(Node::is_attention),
+            _ => self.operation(number).is_some_and(Node::is_attention),
         }
     }
 
     /// The number of the operation that makes what a node makes, for a run without autograd that
-    /// asks for these values: a fused one where there is one and nobody asks for what is inside.
+    /// asks for these values: a narrowed or fused one where there is one and nobody asks for what is
+    /// inside.
     pub fn quickest(&self, index: usize, wanted: impl Fn(ValueId) -> bool) -> usize {
+        if let Some(narrowed) = self.narrowed.get(&index)
+            && narrowed.skips_none_of(&wanted)
+        {
+            return self.number_of_narrowed(index);
+        }
         match self.fused.get(&index) {
             Some(fused) if fused.skips_none_of(wanted) => self.nodes.len() + index,
             _ => index,
@@ -306,10 +348,11 @@ impl Graph {
         values: &[Option<Tensor>],
     ) -> Result<Vec<Tensor>, DispatchError> {
         let value = |id: ValueId| self.constants.get(&id).or_else(|| values[id.0].as_ref());
-        let fused = number.checked_sub(self.nodes.len());
-        match fused.and_then(|last| self.fused.get(&last)) {
-            Some(fused) => self.run_fused(fused, values),
-            None => self.nodes[number].run(value),
+        let (kind, index) = self.kind_and_index(number);
+        match (self.fused.get(&index), self.narrowed.get(&index)) {
+            (Some(fused), _) if kind == 1 => self.run_fused(fused, values),
+            (_, Some(narrowed)) if kind == 2 => self.run_narrowed(narrowed, values),
+            _ => self.nodes[index].run(value),
         }
     }
 
@@ -464,6 +507,7 @@ impl Builder {
         Graph {
             nodes: self.nodes,
             fused: BTreeMap::new(),
+            narrowed: BTreeMap::new(),
             constants: self.constants,
             input: self.input,
             output,

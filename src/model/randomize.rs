@@ -62,6 +62,7 @@ impl Model {
             graph: Graph {
                 nodes: nodes.clone(),
                 fused: BTreeMap::new(),
+                narrowed: BTreeMap::new(),
                 constants,
                 input: *input,
                 output: *output,

@@ -4,23 +4,34 @@
 //! autograd. What depends on the target layer is the *suffix*; it runs from the detached
 //! activations on, with autograd, and its graph is kept. The gradient of another class is then one
 //! backward pass through the suffix. Where the suffix is global average pooling and one linear
-//! layer, the gradient is a row of that layer's weight, and there is no backward pass at all.
+//! layer, the gradient is a row of that layer's weight, and there is no backward pass at all; nor
+//! is there one for the mean of the gradient where linear layers with ReLU follow a pooling.
 //!
 //! Values that the suffix reads beside the target layer, such as skip connections around it, are
 //! the *bridge*. With the activations they are all that another layer further on needs, and all
 //! that the suffix needs to run again on other activations.
 
 mod batch;
+mod dense;
+mod look;
+mod map;
+mod pooled;
+mod readers;
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use tch::{Kind, Tensor};
 
 use super::ClassIndex;
 use super::dispatch::DispatchError;
-use super::graph::{Graph, Layer, MapLayout, Node, Operand, ValueId};
+use super::graph::{Graph, Layer, MapLayout, Node, ValueId};
 pub use batch::Batch;
+use dense::{Dense, Living};
+pub use look::{first_not_finite, look_through, shapes};
+pub use map::Map;
+use pooled::pooled_head;
+use readers::Readers;
 
 /// Why a network did not run.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +64,9 @@ pub struct Plan {
     bridge: Vec<ValueId>,
     /// The linear layer's weight, where only global average pooling stands before it.
     pooled_head: Option<ValueId>,
+    /// Linear layers with ReLU between them, where only pooling stands before them.
+    dense: Option<Dense>,
+    readers: Option<Readers<ValueId>>,
 }
 
 /// How much a score changes with the logit of a class: `d score / d logit`. A score is
@@ -82,92 +96,12 @@ pub struct Pass {
     scores: Tensor,
     logits: Vec<f32>,
     pooled_head: Option<Tensor>,
+    dense: Option<Living>,
+    readers: Option<Readers<Tensor>>,
     /// The gradient of the last backward pass and the slopes that it was asked for: the methods
     /// that read it take turns at one class.
     gradient: RefCell<Option<(Vec<Slope>, Tensor)>>,
     bytes: usize,
-}
-
-/// Where a layer's output has its positions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Map {
-    layout: MapLayout,
-    pub channels: i64,
-    pub height: i64,
-    pub width: i64,
-}
-
-impl Map {
-    /// The map in an output of this shape, if it has one: two positions at least.
-    pub fn of(layer: &Layer, shape: &[i64]) -> Option<Self> {
-        let layout = layer.layout.or_else(|| Self::likely(shape))?;
-        let (channels, height, width) = match (layout, shape) {
-            (MapLayout::ChannelsFirst, &[1, channels, height, width])
-            | (MapLayout::ChannelsLast, &[1, height, width, channels]) => (channels, height, width),
-            (MapLayout::Tokens { prefix, grid }, &[1, tokens, channels]) => {
-                let positions = tokens - i64::try_from(prefix).ok()?;
-                let (height, width) = match grid {
-                    Some((height, width)) => (height as i64, width as i64),
-                    None => (root(positions), root(positions)),
-                };
-                (height * width == positions).then_some((channels, height, width))?
-            }
-            _ => return None,
-        };
-        (height * width > 1).then_some(Self {
-            layout,
-            channels,
-            height,
-            width,
-        })
-    }
-
-    /// What an output of this shape most likely is. Of four axes the channels come last where the
-    /// two in the middle are equal and fewer; of three, the tokens beyond a square come first.
-    fn likely(shape: &[i64]) -> Option<MapLayout> {
-        match *shape {
-            [_, a, b, c] if a == b && c > a => Some(MapLayout::ChannelsLast),
-            [_, _, _, _] => Some(MapLayout::ChannelsFirst),
-            [_, tokens, _] if tokens > 3 => {
-                let prefix = usize::try_from(tokens - root(tokens).pow(2)).ok()?;
-                Some(MapLayout::Tokens { prefix, grid: None })
-            }
-            _ => None,
-        }
-    }
-
-    /// Which axis of the layer's output has the channels.
-    #[must_use]
-    pub fn channel_axis(&self) -> i64 {
-        match self.layout {
-            MapLayout::ChannelsFirst => 1,
-            MapLayout::ChannelsLast => 3,
-            MapLayout::Tokens { .. } => 2,
-        }
-    }
-
-    /// `[channels, height, width]` in float32 of a tensor that lies as the layer's output.
-    fn view(&self, tensor: &Tensor) -> Result<Tensor, tch::TchError> {
-        self.view_all(tensor)?.f_squeeze_dim(0)
-    }
-
-    /// The same of several images, `[n, channels, height, width]`.
-    fn view_all(&self, tensor: &Tensor) -> Result<Tensor, tch::TchError> {
-        let tensor = tensor.f_to_kind(Kind::Float)?;
-        match self.layout {
-            MapLayout::ChannelsFirst => Ok(tensor),
-            MapLayout::ChannelsLast => tensor.f_permute([0, 3, 1, 2]),
-            MapLayout::Tokens { prefix, .. } => tensor
-                .f_narrow(1, prefix as i64, self.height * self.width)?
-                .f_permute([0, 2, 1])?
-                .f_reshape([-1, self.channels, self.height, self.width]),
-        }
-    }
-}
-
-/// The whole part of a square root.
-fn root(number: i64) -> i64 {
-    number.max(0).isqrt()
 }
 
 impl Plan {
@@ -189,30 +123,43 @@ impl Plan {
         if !dependent.contains(&graph.output) {
             return Err(RunError::NoPath(layer.name.clone()));
         }
+        let pooled_head = pooled_head(graph, layer, &suffix);
+        let dense = match pooled_head {
+            Some(_) => None,
+            None => Dense::of(graph, layer, &suffix),
+        };
+        let suffix = graph.narrowest(suffix, |value| value == tap);
         let read: HashSet<ValueId> = suffix
             .iter()
-            .flat_map(|&index| graph.nodes[index].reads())
+            .filter_map(|&number| graph.operation(number))
+            .flat_map(Node::reads)
             .collect();
         let mut bridge: Vec<ValueId> = read
             .into_iter()
             .filter(|value| !dependent.contains(value) && !graph.constants.contains_key(value))
             .collect();
         bridge.sort_unstable();
-        let pooled_head = pooled_head(graph, layer, &suffix);
-        let end = HashSet::from([graph.output]);
+        let mut kept = HashSet::from([graph.output]);
+        kept.extend(dense.iter().flat_map(Dense::kept));
+        let readers = Readers::of(graph, layer, &suffix);
+        kept.extend(readers.iter().flat_map(Readers::kept));
         Ok(Self {
             layer: layer.clone(),
-            suffix: Steps::new(graph, suffix, &end),
+            suffix: Steps::new(graph, suffix, &kept),
             bridge,
             pooled_head,
+            dense,
+            readers,
         })
     }
 
-    /// The same without the weight row in the place of a backward pass.
+    /// The same without what takes the place of a backward pass.
     #[cfg(test)]
     pub(crate) fn by_backward_pass(self) -> Self {
         Self {
             pooled_head: None,
+            dense: None,
+            readers: None,
             ..self
         }
     }
@@ -258,6 +205,12 @@ impl Plan {
         let &[1, _] = scores.size().as_slice() else {
             return Err(RunError::NotAClassifier(scores.size()));
         };
+        let dense = match (&self.dense, map.layout()) {
+            (Some(dense), MapLayout::ChannelsFirst) => dense.living(graph, &values, map.channels),
+            _ => None,
+        };
+        let readers = self.readers.as_ref();
+        let readers = readers.and_then(|readers| readers.found(graph, &values, &map));
         let logits =
             Vec::<f32>::try_from(scores.f_detach()?.f_to_kind(Kind::Float)?.f_view([-1])?)?;
         // Autograd keeps about the suffix's activations; for the last layers that is the tapped
@@ -278,6 +231,8 @@ impl Plan {
             scores,
             logits,
             pooled_head,
+            dense,
+            readers,
             gradient: RefCell::default(),
             bytes,
         })
@@ -312,9 +267,9 @@ impl Plan {
         pass: &Pass,
         score: impl Fn(&Tensor) -> Result<Tensor, tch::TchError>,
     ) -> Result<Tensor, RunError> {
-        let fused = |&index: &usize| graph.nodes[index].is_attention();
+        let has_attention = |&number: &usize| graph.has_attention(number);
         let (activations, scores) =
-            if pass.pooled_head.is_some() || self.suffix.nodes.iter().any(fused) {
+            if pass.pooled_head.is_some() || self.suffix.nodes.iter().any(has_attention) {
                 self.differentiable_again(&graph.with_plain_attention()?, pass)?
             } else {
                 (
@@ -530,11 +485,34 @@ impl Pass {
             Tensor::f_run_backward(&[self.score(slopes)?], &[&self.activations], true, false)?;
         let gradient = gradients
             .first()
+            .filter(|gradient| gradient.defined())
             .ok_or_else(|| RunError::NoPath(self.layer.clone()))?;
         let gradient = self.map.view(gradient)?;
         self.gradient
             .replace(Some((slopes.to_vec(), gradient.shallow_clone())));
         Ok(gradient)
+    }
+
+    /// Mean over positions of the gradient of a score with respect to the activations,
+    /// `[channels]`. Where a pooling and linear layers follow it takes less than the gradient.
+    ///
+    /// # Errors
+    /// When a class is out of range or libtorch refuses.
+    pub fn mean_gradients(&self, slopes: &[Slope]) -> Result<Tensor, RunError> {
+        let sums = match &self.dense {
+            Some(dense) => Some(dense.gradient_sums(|last| self.weighted(last, 0, slopes))?),
+            // The weight of a channel is shared out to its positions.
+            None => self.head_weights(slopes)?,
+        };
+        if let Some(sums) = sums {
+            let positions = (self.map.height * self.map.width) as f64;
+            return Ok(sums.f_to_kind(Kind::Float)?.f_div_scalar(positions)?);
+        }
+        if let Some(readers) = &self.readers {
+            return readers.mean_gradient(&self.score(slopes)?, &self.map);
+        }
+        let gradients = self.gradients(slopes)?;
+        Ok(gradients.f_mean_dim([1_i64, 2].as_slice(), false, Kind::Float)?)
     }
 
     /// What the linear layer gives each channel of the target layer for a score, `[channels]`,
@@ -620,157 +598,5 @@ impl Pass {
         } else {
             Err(out_of_range)
         }
-    }
-}
-
-/// Shapes of what the layers output for an input, by value; one forward pass, nothing is kept.
-///
-/// # Errors
-/// When libtorch refuses.
-pub fn shapes(graph: &Graph, input: &Tensor) -> Result<HashMap<ValueId, Vec<i64>>, RunError> {
-    let mut shapes = HashMap::new();
-    look(graph, input, |id, output| {
-        shapes.insert(id, output.size());
-    })?;
-    Ok(shapes)
-}
-
-/// The first layer, in the order in which they finish, whose output has a value that is not
-/// finite; one forward pass.
-///
-/// # Errors
-/// When libtorch refuses.
-pub fn first_not_finite(graph: &Graph, input: &Tensor) -> Result<Option<String>, RunError> {
-    let mut bad = HashSet::new();
-    look(graph, input, |id, output| {
-        let finite = output
-            .f_isfinite()
-            .and_then(|finite| finite.f_all())
-            .and_then(|finite| finite.f_int64_value(&[]));
-        if finite.is_ok_and(|finite| finite == 0) {
-            bad.insert(id);
-        }
-    })?;
-    let first = graph
-        .layers
-        .iter()
-        .find(|layer| bad.contains(&layer.output));
-    Ok(first.map(|layer| layer.name.clone()))
-}
-
-/// Runs everything once, without autograd, and shows each value when it is made.
-fn look(
-    graph: &Graph,
-    input: &Tensor,
-    mut seen: impl FnMut(ValueId, &Tensor),
-) -> Result<(), RunError> {
-    let steps = Steps::new(graph, (0..graph.nodes.len()).collect(), &HashSet::new());
-    let mut values = graph.no_values();
-    values[graph.input.0] = Some(input.shallow_clone());
-    tch::no_grad(|| {
-        steps.run_and(graph, &mut values, |id, output| {
-            seen(id, output);
-            Ok(())
-        })
-    })
-}
-
-/// The layer to explain in a network of which nothing is known, and how many classes there are: the
-/// last layer with a map on whose positions the score depends, pooling left out.
-///
-/// # Errors
-/// When there is no such layer, or the output is not logits.
-pub fn look_through(graph: &Graph, input: &Tensor) -> Result<(String, usize), RunError> {
-    let shapes = shapes(graph, input)?;
-    let logits = shapes.get(&graph.output).cloned().unwrap_or_default();
-    let &[1, classes] = logits.as_slice() else {
-        return Err(RunError::NotAClassifier(logits));
-    };
-    let classes = usize::try_from(classes).unwrap_or(0);
-    // Of a network whose head is all zeros, as new ones have it, no layer moves the score.
-    let mut without_evidence = None;
-    for layer in graph.layers.iter().rev() {
-        let maker = graph
-            .nodes
-            .iter()
-            .find(|node| node.outputs.contains(&layer.output));
-        // What attention makes of its input by a linear layer is no map of features either.
-        let no_features = maker.is_some_and(|node| {
-            let operator = node.operator.name();
-            operator.contains("adaptive_avg_pool") || operator == "aten::linear"
-        });
-        let has_map = shapes
-            .get(&layer.output)
-            .is_some_and(|shape| Map::of(layer, shape).is_some());
-        if !has_map || no_features {
-            continue;
-        }
-        let Ok(plan) = Plan::new(graph, layer) else {
-            continue;
-        };
-        let pass = plan.run(graph, input, &[])?;
-        let best = pass
-            .logits
-            .iter()
-            .enumerate()
-            .max_by(|a, b| a.1.total_cmp(b.1))
-            .map_or(0, |(class, _)| class);
-        let gradients = pass.gradients(&[(ClassIndex(best), 1.0)])?;
-        if gradients.f_abs()?.f_max()?.f_double_value(&[])? > 0.0 {
-            return Ok((layer.name.clone(), classes));
-        }
-        without_evidence.get_or_insert(layer);
-    }
-    without_evidence
-        .map(|layer| (layer.name.clone(), classes))
-        .ok_or(RunError::NoLayer)
-}
-
-/// The weight of the linear layer, where the suffix is global average pooling, that layer, and
-/// between them nothing that changes numbers.
-fn pooled_head(graph: &Graph, layer: &Layer, suffix: &[usize]) -> Option<ValueId> {
-    let nodes: Vec<&Node> = suffix.iter().map(|&index| &graph.nodes[index]).collect();
-    let (&[pool, ref between @ ..], linear) =
-        (&nodes[..nodes.len().checked_sub(1)?], nodes.last()?)
-    else {
-        return None;
-    };
-    let chained = nodes
-        .windows(2)
-        .all(|pair| pair[1].reads().next() == pair[0].outputs.first().copied());
-    let pools_the_layer = pool.reads().eq([layer.output]);
-    let makes_the_output = linear.outputs == [graph.output];
-    let idle = between.iter().all(|node| {
-        matches!(
-            node.operator.name(),
-            "aten::flatten"
-                | "aten::squeeze"
-                | "aten::dropout"
-                | "aten::view"
-                | "aten::reshape"
-                | "aten::to"
-        )
-    });
-    let linear_last = linear.operator.name() == "aten::linear";
-    (chained
-        && pools_the_layer
-        && makes_the_output
-        && idle
-        && linear_last
-        && averages_all(pool, layer))
-    .then(|| linear.reads().nth(1))
-    .flatten()
-}
-
-/// Whether a node is the mean over all positions of a layer.
-fn averages_all(node: &Node, layer: &Layer) -> bool {
-    let over = |axes: [i64; 2], from_end: [i64; 2]| matches!(node.operand("dim"), Some(Operand::Ints(given)) if given == &axes || given == &from_end);
-    match (node.operator.name(), layer.layout) {
-        ("aten::adaptive_avg_pool2d", None | Some(MapLayout::ChannelsFirst)) => {
-            matches!(node.operand("output_size"), Some(Operand::Ints(size)) if size == &[1, 1])
-        }
-        ("aten::mean", Some(MapLayout::ChannelsFirst)) => over([2, 3], [-2, -1]),
-        ("aten::mean", Some(MapLayout::ChannelsLast)) => over([1, 2], [-3, -2]),
-        _ => false,
     }
 }

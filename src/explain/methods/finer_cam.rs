@@ -7,7 +7,7 @@
 //! user names the other class, it is the only one; where probabilities are explained, they take the
 //! place of the logits in the difference.
 
-use super::grad_cam::{channel_weights, weighted};
+use super::grad_cam::weighted;
 use super::{Case, Evidence, Method, Watch};
 use crate::explain::target::{Measure, Score};
 use crate::explain::{ExplainError, softmax};
@@ -44,7 +44,7 @@ impl Method for FinerCam {
         let slopes = slopes(&case.score, case.pass.logits());
         weighted(
             &case.pass.activations()?,
-            &channel_weights(&case.pass.gradients(&slopes)?)?,
+            &case.pass.mean_gradients(&slopes)?,
         )
     }
 }

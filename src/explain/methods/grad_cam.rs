@@ -32,7 +32,7 @@ impl Method for GradCam {
     fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
         weighted(
             &case.pass.activations()?,
-            &channel_weights(&case.pass.gradients(&case.slopes())?)?,
+            &case.pass.mean_gradients(&case.slopes())?,
         )
     }
 }

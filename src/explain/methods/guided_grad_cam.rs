@@ -7,7 +7,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Case, Evidence, Method, Watch, grad_cam, guided_backprop, pixels};
+use super::{Case, Evidence, Method, Watch, guided_backprop, pixels};
 use crate::explain::ExplainError;
 use crate::model::walk::Rule;
 
@@ -39,7 +39,7 @@ impl Method for GuidedGradCam {
 /// `[3, height, width]`.
 pub(super) fn attribution(case: &Case<'_>) -> Result<Tensor, ExplainError> {
     let guided = guided_backprop::attribution(case, Rule::Guided, GuidedGradCam.name())?;
-    let weights = grad_cam::channel_weights(&case.pass.gradients(&case.slopes())?)?;
+    let weights = case.pass.mean_gradients(&case.slopes())?;
     let map = case
         .pass
         .activations()?

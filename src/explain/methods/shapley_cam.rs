@@ -34,15 +34,16 @@ impl Method for ShapleyCam {
     }
 
     fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        let gradients = case.pass.gradients(&case.slopes())?;
+        let gradients = case.pass.mean_gradients(&case.slopes())?;
         let is_linear = case.score.measure == Measure::Logit
             && case.pass.head_weights(&case.slopes())?.is_some();
-        let values = if is_linear {
+        let weights = if is_linear {
             gradients
         } else {
-            gradients.f_sub(&self.curvature(case)?.f_mul_scalar(0.5)?)?
+            let curvature = channel_weights(&self.curvature(case)?)?;
+            gradients.f_sub(&curvature.f_mul_scalar(0.5)?)?
         };
-        weighted(&case.pass.activations()?, &channel_weights(&values)?)
+        weighted(&case.pass.activations()?, &weights)
     }
 }
 

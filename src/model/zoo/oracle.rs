@@ -220,6 +220,7 @@ impl Record {
         self.compare_layers(&graph, &input)?;
         // As the program runs it.
         graph.fuse_operations(Copies::Any);
+        graph.narrow_operations();
         let layer = graph
             .layer(&default)
             .ok_or("the default layer is not in the graph")?;
@@ -238,13 +239,13 @@ impl Record {
             ));
         }
         let class = ClassIndex(self.cam.class);
-        let (activations, gradients) = (
+        let (activations, weights) = (
             pass.activations().map_err(|error| error.to_string())?,
-            pass.gradients(&[(class, 1.0)])
+            pass.mean_gradients(&[(class, 1.0)])
                 .map_err(|error| error.to_string())?,
         );
-        let weights = gradients.mean_dim([1_i64, 2].as_slice(), true, Kind::Float);
-        let raw = (activations * weights).sum_dim_intlist(0_i64, false, Kind::Float);
+        let raw =
+            (activations * weights.view([-1, 1, 1])).sum_dim_intlist(0_i64, false, Kind::Float);
         let grid: Vec<i64> = self
             .cam
             .grid
