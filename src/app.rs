@@ -7,6 +7,7 @@ pub mod event;
 pub mod layout;
 pub mod picker;
 pub mod review;
+pub mod session;
 pub mod state;
 pub mod update;
 pub mod zoom;
@@ -98,7 +99,11 @@ pub fn run(settings: OpenSettings) -> Result<()> {
         capabilities,
         session.size(),
     );
-    if let Some(first) = notes.first().or(found.warnings.first()) {
+    let before = state.review.before.as_ref();
+    let offer = before
+        .filter(|before| !before.is_the_beginning(&state))
+        .map(|before| format!("R goes on where you were: {}", before.in_words()));
+    if let Some(first) = notes.first().or(found.warnings.first()).or(offer.as_ref()) {
         state.message.clone_from(first);
     }
     let result = App::new(&session, &worker, keeper, settings.review.editor)?.run(&mut state);
@@ -243,6 +248,7 @@ impl<'a> App<'a> {
             }
             if self.looked.elapsed() >= LOOK {
                 self.looked = Instant::now();
+                self.keeper.keep_session(state);
                 if let Some(reply) = self.keeper.poll(&state.images) {
                     self.take(state, Event::Store(reply))?;
                 }
@@ -252,6 +258,7 @@ impl<'a> App<'a> {
                 self.take(state, event)?;
             }
         }
+        self.keeper.keep_session(state);
         if self.failed {
             bail!("a part of the program has failed");
         }

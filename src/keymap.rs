@@ -21,6 +21,7 @@ pub enum Command {
     PageUp,
     Filter,
     Reverse,
+    Resume,
     Mark,
     MarkRange,
     Note,

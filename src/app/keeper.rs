@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use super::event::{Keep, StoreReply, Then};
 use super::review::{Reviewing, Said};
+use super::session::Session;
+use super::state::State;
 use crate::cli::ReviewSettings;
 use crate::dataset::keys::Keys;
 use crate::dataset::review::Review;
@@ -19,6 +21,8 @@ pub(super) struct Keeper {
     keys: Arc<Keys>,
     /// All reviews up to this version are known.
     known: Version,
+    /// The session that was kept last.
+    session: Option<Session>,
 }
 
 impl Keeper {
@@ -61,11 +65,16 @@ impl Keeper {
             store,
             keys,
             known: Version::NONE,
+            session: None,
         };
         let changes = keeper.store.reviews()?;
         keeper.known = changes.version;
         reviewing.said = keeper.said(changes.reviews, images).into_iter().collect();
         reviewing.views = keeper.store.views()?;
+        reviewing.before = keeper
+            .store
+            .session()?
+            .and_then(|text| Session::parse(&text));
         Ok((keeper, notes))
     }
 
@@ -159,6 +168,20 @@ impl Keeper {
             words,
             then: Then::GoTo,
         })
+    }
+
+    /// Keeps where the user is, if that is not kept yet.
+    pub(super) fn keep_session(&mut self, state: &State) {
+        let session = Session::of(state);
+        if session.is_none() || session == self.session {
+            return;
+        }
+        if let Some(session) = &session
+            && let Err(error) = self.store.save_session(&session.to_text())
+        {
+            log::warn!("{error}");
+        }
+        self.session = session;
     }
 
     /// What others have changed since this was asked last.

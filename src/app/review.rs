@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tui_input::Input;
 
+use super::session::Session;
 use crate::dataset::ImageId;
 use crate::dataset::order::Order;
 use crate::dataset::query::{Completion, Query, QueryError};
@@ -44,6 +45,8 @@ pub struct Reviewing {
     pub scored: usize,
     /// Whether the selection goes on to the next image after a verdict.
     pub advances: bool,
+    /// Where the user was the last time.
+    pub before: Option<Session>,
 }
 
 /// What is shown of an image that the network gets wrong.
@@ -65,6 +68,21 @@ impl Mistakes {
             Self::Difference => Self::Plain,
             Self::Plain => Self::Beside,
         }
+    }
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Beside => "beside",
+            Self::Difference => "difference",
+            Self::Plain => "plain",
+        }
+    }
+
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::Beside, Self::Difference, Self::Plain];
+        all.into_iter().find(|one| one.name() == name)
     }
 
     #[must_use]
@@ -118,6 +136,7 @@ impl Reviewing {
             is_contrasted: false,
             scored: 0,
             advances: true,
+            before: None,
         }
     }
 

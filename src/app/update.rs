@@ -156,6 +156,7 @@ fn run(state: &mut State, command: Command) -> Vec<Effect> {
             };
             words.clone_into(&mut state.message);
         }
+        Command::Resume => review::resume(state),
         Command::NextMistakes => review::next_mistakes(state),
         Command::TargetRank(rank) => target_rank(state, usize::from(rank)),
         Command::NextTarget => turn_target(state, 1),

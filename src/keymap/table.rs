@@ -23,6 +23,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[letter('o')],                      Command::Open(Page::Orders),  "order: worst first, by any figure",       "order",    IMAGES),
     bind(&[letter('O')],                      Command::Reverse,             "the order the other way",                 "",         IMAGES),
     bind(&[letter('Q')],                      Command::Open(Page::Queues),  "queues under a name",                     "",         IMAGES),
+    bind(&[letter('R')],                      Command::Resume,              "go on where you were the last time",      "",         IMAGES),
     bind(&[letter('W')],                      Command::SaveView,            "save the queue under a name",             "",         IMAGES),
     bind(&[letter('1')],                      Command::TargetRank(1),       "explain the top prediction",              "class",    CLASS),
     bind(&[letter('2')],                      Command::TargetRank(2),       "explain the second",                      "",         CLASS),

@@ -160,6 +160,33 @@ fn stand(state: &mut State, said: Vec<(ImageId, Said)>, words: String, then: The
     }
 }
 
+/// Goes on where the user was the last time.
+pub(super) fn resume(state: &mut State) {
+    let Some(before) = state.review.before.clone() else {
+        "there is no earlier session of this folder".clone_into(&mut state.message);
+        return;
+    };
+    if state.summary().is_none() {
+        "the model is loading".clone_into(&mut state.message);
+        return;
+    }
+    before.set_options(state);
+    let (filter, order) = before.queue();
+    super::writing::show_queue(state, filter, order);
+    let image = before.image(state);
+    match image.and_then(|image| state.queue.iter().position(|other| *other == image)) {
+        Some(place) => {
+            select(state, place);
+            if let Some(class) = before.class(state) {
+                super::set_target(state, Target::Class(class));
+            }
+            state.message = format!("as before: {}", before.in_words());
+        }
+        None => state.message = format!("{} is no longer there", before.in_words()),
+    }
+    wish(state);
+}
+
 /// Shows the image as a mistake is to be shown, if it is one and the user has not chosen otherwise.
 /// Returns whether that changes what is wanted.
 pub(super) fn show_mistake(state: &mut State) -> bool {

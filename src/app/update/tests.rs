@@ -1,5 +1,6 @@
 mod explanation;
 mod pages;
+mod review;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
