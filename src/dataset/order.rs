@@ -136,7 +136,7 @@ impl Order {
     }
 }
 
-/// The images in an order. Each row is asked for once or twice.
+/// Images that come in natural order in another order. Each row is asked for once or twice.
 #[must_use]
 pub fn sorted<'a>(
     ids: impl IntoIterator<Item = ImageId>,
@@ -146,18 +146,14 @@ pub fn sorted<'a>(
     let ids: Vec<ImageId> = ids.into_iter().collect();
     let down = order.descending;
     match order.by {
-        By::Name => by_key(&ids, down, |id| Some(number(id))),
+        By::Name if down => ids.into_iter().rev().collect(),
+        By::Name => ids,
         By::Predicted => by_key(&ids, down, |id| row_of(id).predicted()),
         By::True => by_key(&ids, down, |id| row_of(id).counted_for()),
         By::Figure(figure) => by_key(&ids, down, |id| figure.of(&row_of(id)).map(ordered)),
         By::Verdict => by_place(&ids, down, |id| row_of(id).review?.verdict.as_deref()),
         By::Changed => by_place(&ids, down, |id| row_of(id).changed),
     }
-}
-
-/// The number of an image. No machine holds a list of more images than this counts.
-fn number(id: ImageId) -> u32 {
-    u32::try_from(id.0).unwrap_or(u32::MAX)
 }
 
 /// A number that orders as the value does. -0 and 0 are the same.
@@ -180,27 +176,27 @@ fn by_place<K: Ord>(
     })
 }
 
-/// Sorts by key, then by number. Both are packed into one integer, which sorts much faster than a
+/// Sorts by key, then by the order that they come in. Both are packed into one integer, which sorts much faster than a
 /// comparison of rows.
 fn by_key(ids: &[ImageId], descending: bool, key: impl Fn(ImageId) -> Option<u32>) -> Vec<ImageId> {
     let mut known: Vec<u64> = Vec::with_capacity(ids.len());
     let mut unknown = Vec::new();
-    for id in ids {
+    // No machine holds a list of more images than 32 bits count.
+    for (place, id) in (0_u32..).zip(ids) {
         match key(*id) {
             Some(key) => {
                 let key = if descending { !key } else { key };
-                known.push(u64::from(key) << 32 | u64::from(number(*id)));
+                known.push(u64::from(key) << 32 | u64::from(place));
             }
             None => unknown.push(*id),
         }
     }
     known.sort_unstable();
-    unknown.sort_unstable();
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "the lower half is the number that was put there"
+        reason = "the lower half is the place that was put there"
     )]
-    let id = |packed: u64| ImageId(packed as u32 as usize);
+    let id = |packed: u64| ids[packed as u32 as usize];
     known.into_iter().map(id).chain(unknown).collect()
 }
 
@@ -247,10 +243,10 @@ mod tests {
         assert_eq!(by("name"), [0, 1, 2, 3, 4, 5, 6]);
         assert_eq!(by("-name"), [6, 5, 4, 3, 2, 1, 0]);
         assert_eq!(by("loss"), [0, 1, 2, 3, 4, 5, 6]);
-        // Also where they were not in natural order before.
-        let mixed = [5, 3, 1, 0].map(ImageId);
+        // Natural order is the one that they come in.
+        let found_later = [5, 3, 1, 0].map(ImageId);
         let order = Order::parse("-conf").unwrap();
-        assert_eq!(numbers(sorted(mixed, order, row)), [0, 3, 1, 5]);
+        assert_eq!(numbers(sorted(found_later, order, row)), [3, 0, 5, 1]);
     }
 
     #[test]

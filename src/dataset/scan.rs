@@ -34,6 +34,15 @@ pub struct Scan {
     pub warnings: Vec<String>,
 }
 
+/// What is known when all images have been found.
+#[derive(Debug)]
+pub struct Ended {
+    /// All images in natural order. Their numbers are in the order in which they were found.
+    pub natural: Vec<ImageId>,
+    /// What could not be searched, a sentence each.
+    pub warnings: Vec<String>,
+}
+
 /// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
 pub enum ScanError {
@@ -52,46 +61,178 @@ pub enum ScanError {
     NoImages(String),
 }
 
+/// Images are handed on in portions of so many.
+const PORTION: usize = 4096;
+/// The first ones sooner, to be seen at once.
+const FIRST: usize = 64;
+
 /// Finds the images.
 ///
 /// # Errors
 /// When something that was named is not there or cannot be read, or nothing is an image.
 pub fn scan(paths: &[PathBuf], options: ScanOptions) -> Result<Scan, ScanError> {
-    let mut found: Vec<(PathBuf, String)> = Vec::new();
-    let mut warnings = Vec::new();
-    for path in paths {
-        for path in expand(path)? {
-            if path.is_dir() {
-                search(&path, options, &mut found, &mut warnings)?;
-            } else {
-                let name = path.to_string_lossy().into_owned();
-                found.push((path, name));
-            }
-        }
-    }
-    found.sort_by(|(a_path, a), (b_path, b)| {
-        natord::compare_ignore_case(a, b).then_with(|| a_path.cmp(b_path))
-    });
-    // One folder or pattern names no file twice, and asking for each file's real path takes long
-    // on a network's file system.
-    if paths.len() > 1 {
-        let mut seen = HashSet::new();
-        found.retain(|(path, _)| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
-    }
-    if found.is_empty() {
-        let named: Vec<String> = paths.iter().map(|path| shown(path)).collect();
-        return Err(ScanError::NoImages(named.join(", ")));
-    }
-    let images = found
-        .into_iter()
-        .enumerate()
-        .map(|(number, (path, name))| ImageEntry {
-            id: ImageId(number),
-            path: Arc::from(path),
-            name: Arc::from(visible(&name)),
+    let mut found = Vec::new();
+    let Ended { natural, warnings } = scan_and_tell(paths, options, |images| {
+        found.extend(images);
+        true
+    })?;
+    let images = (0..)
+        .map(ImageId)
+        .zip(natural)
+        .map(|(id, place): (ImageId, ImageId)| ImageEntry {
+            id,
+            ..found[place.0].clone()
         })
         .collect();
     Ok(Scan { images, warnings })
+}
+
+/// Finds the images, and hands them on as they are found, numbered from 0. It ends early when
+/// `tell` returns false.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_and_tell(
+    paths: &[PathBuf],
+    options: ScanOptions,
+    tell: impl FnMut(Vec<ImageEntry>) -> bool,
+) -> Result<Ended, ScanError> {
+    let mut search = Search {
+        options,
+        // One folder or pattern names no file twice, and asking for each file's real path takes
+        // long on a network's file system.
+        seen: (paths.len() > 1).then(HashSet::new),
+        keys: Vec::new(),
+        portion: Vec::new(),
+        warnings: Vec::new(),
+        tell,
+        goes_on: true,
+    };
+    for path in paths {
+        for path in expand(path)? {
+            if path.is_dir() {
+                search.folder(&path)?;
+            } else {
+                let name = path.to_string_lossy().into_owned();
+                search.found(path, &name);
+            }
+        }
+    }
+    search.hand_on();
+    if search.keys.is_empty() {
+        let named: Vec<String> = paths.iter().map(|path| shown(path)).collect();
+        return Err(ScanError::NoImages(named.join(", ")));
+    }
+    let Search {
+        mut keys, warnings, ..
+    } = search;
+    keys.sort_unstable();
+    Ok(Ended {
+        natural: keys.into_iter().map(|(_, id)| id).collect(),
+        warnings,
+    })
+}
+
+/// A key that orders names as people do: without case, and numbers by their value. Equal ones come
+/// in the order of their bytes.
+fn natural_key(name: &str) -> Box<[u8]> {
+    let mut key = Vec::with_capacity(2 * name.len() + 2);
+    let mut rest = name;
+    while let Some(first) = rest.chars().next() {
+        if first.is_ascii_digit() {
+            let end = rest.find(|letter: char| !letter.is_ascii_digit());
+            let (digits, after) = rest.split_at(end.unwrap_or(rest.len()));
+            let value = digits.trim_start_matches('0');
+            // Longer numbers are larger; all sort where digits do among letters.
+            key.push(b'0');
+            key.push(u8::try_from(value.len()).unwrap_or(u8::MAX));
+            key.extend_from_slice(value.as_bytes());
+            rest = after;
+        } else {
+            let mut buffer = [0; 4];
+            for lower in first.to_lowercase() {
+                key.extend_from_slice(lower.encode_utf8(&mut buffer).as_bytes());
+            }
+            rest = rest.get(first.len_utf8()..).unwrap_or_default();
+        }
+    }
+    key.push(0);
+    key.extend_from_slice(name.as_bytes());
+    key.into()
+}
+
+/// A search under way.
+struct Search<F> {
+    options: ScanOptions,
+    seen: Option<HashSet<PathBuf>>,
+    keys: Vec<(Box<[u8]>, ImageId)>,
+    portion: Vec<ImageEntry>,
+    warnings: Vec<String>,
+    tell: F,
+    goes_on: bool,
+}
+
+impl<F: FnMut(Vec<ImageEntry>) -> bool> Search<F> {
+    fn found(&mut self, path: PathBuf, name: &str) {
+        if let Some(seen) = &mut self.seen
+            && !seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone()))
+        {
+            return;
+        }
+        let id = ImageId(self.keys.len());
+        self.keys.push((natural_key(name), id));
+        self.portion.push(ImageEntry {
+            id,
+            path: Arc::from(path),
+            name: Arc::from(visible(name)),
+        });
+        let portion = if id.0 < PORTION { FIRST } else { PORTION };
+        if self.portion.len() >= portion {
+            self.hand_on();
+        }
+    }
+
+    fn hand_on(&mut self) {
+        if !self.portion.is_empty() {
+            self.goes_on = (self.tell)(std::mem::take(&mut self.portion));
+        }
+    }
+
+    /// Adds the images below a folder, named relative to it.
+    fn folder(&mut self, folder: &Path) -> Result<(), ScanError> {
+        let options = self.options;
+        let depth = if options.recursive { usize::MAX } else { 1 };
+        let wanted =
+            move |entry: &DirEntry| entry.depth() == 0 || options.hidden || !is_hidden(entry);
+        // Links are followed, as `ls` does; the walker notices loops.
+        let walk = WalkDir::new(folder).follow_links(true).max_depth(depth);
+        for entry in walk.into_iter().filter_entry(wanted) {
+            if !self.goes_on {
+                return Ok(());
+            }
+            match entry {
+                Ok(entry) if entry.file_type().is_file() && has_image_ending(entry.path()) => {
+                    let path = entry.into_path();
+                    let name = path.strip_prefix(folder).unwrap_or(&path);
+                    let name = name.to_string_lossy().into_owned();
+                    self.found(path, &name);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let reason = error.io_error().map_or_else(
+                        || "a link leads back to a folder above".to_owned(),
+                        in_words,
+                    );
+                    let place = shown(error.path().unwrap_or(folder));
+                    if error.depth() == 0 {
+                        return Err(ScanError::Unreadable(place, reason));
+                    }
+                    self.warnings.push(format!("skipped {place}: {reason}"));
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A path that exists is itself, even with brackets in its name; another may be a pattern that
@@ -118,45 +259,6 @@ fn expand(path: &Path) -> Result<Vec<PathBuf>, ScanError> {
     } else {
         Ok(paths)
     }
-}
-
-/// Adds the images below a folder, named relative to it.
-fn search(
-    folder: &Path,
-    options: ScanOptions,
-    found: &mut Vec<(PathBuf, String)>,
-    warnings: &mut Vec<String>,
-) -> Result<(), ScanError> {
-    let depth = if options.recursive { usize::MAX } else { 1 };
-    let wanted = |entry: &DirEntry| entry.depth() == 0 || options.hidden || !is_hidden(entry);
-    // Links are followed, as `ls` does; the walker notices loops.
-    let walk = WalkDir::new(folder).follow_links(true).max_depth(depth);
-    for entry in walk.into_iter().filter_entry(wanted) {
-        match entry {
-            Ok(entry) if entry.file_type().is_file() && has_image_ending(entry.path()) => {
-                let name = entry
-                    .path()
-                    .strip_prefix(folder)
-                    .unwrap_or_else(|_| entry.path())
-                    .to_string_lossy()
-                    .into_owned();
-                found.push((entry.into_path(), name));
-            }
-            Ok(_) => {}
-            Err(error) => {
-                let reason = error.io_error().map_or_else(
-                    || "a link leads back to a folder above".to_owned(),
-                    in_words,
-                );
-                let place = shown(error.path().unwrap_or(folder));
-                if error.depth() == 0 {
-                    return Err(ScanError::Unreadable(place, reason));
-                }
-                warnings.push(format!("skipped {place}: {reason}"));
-            }
-        }
-    }
-    Ok(())
 }
 
 fn is_hidden(entry: &DirEntry) -> bool {
@@ -238,6 +340,68 @@ mod tests {
             ..ALL
         };
         assert_eq!(names(&[root], hidden).len(), 5);
+    }
+
+    #[test]
+    fn names_are_ordered_as_people_do() {
+        let mut names = [
+            "img10.png",
+            "IMG2.png",
+            "img02.png",
+            "b/x.png",
+            "a9b.png",
+            "a10.png",
+            "z.png",
+            "a.png",
+            "a00000000000000000000007.png",
+        ];
+        names.sort_by_key(|name| natural_key(name));
+        assert_eq!(
+            names,
+            [
+                "a.png",
+                "a00000000000000000000007.png",
+                "a9b.png",
+                "a10.png",
+                "b/x.png",
+                "IMG2.png",
+                "img02.png",
+                "img10.png",
+                "z.png",
+            ]
+        );
+    }
+
+    #[test]
+    fn images_are_told_as_they_are_found_and_their_order_at_the_end() {
+        let names: Vec<String> = (0..300).map(|number| format!("{number}.png")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let folder = folder(&names);
+        let mut portions = Vec::new();
+        let ended = scan_and_tell(&[folder.path().to_owned()], ALL, |images| {
+            portions.push(images);
+            true
+        })
+        .unwrap();
+        assert!(portions.len() > 2, "{} portions", portions.len());
+        let all: Vec<ImageEntry> = portions.concat();
+        let numbered = all
+            .iter()
+            .enumerate()
+            .all(|(place, image)| image.id.0 == place);
+        assert!(numbered);
+        let natural: Vec<String> = ended
+            .natural
+            .iter()
+            .map(|id| all[id.0].name.to_string())
+            .collect();
+        assert_eq!(natural, names);
+        let mut told = 0;
+        let stopped = scan_and_tell(&[folder.path().to_owned()], ALL, |images| {
+            told += images.len();
+            false
+        });
+        assert!(stopped.is_ok() && told < 300, "{told}");
     }
 
     #[test]
