@@ -15,6 +15,7 @@ pub mod zoom;
 mod easel;
 mod editor;
 mod encoder;
+mod finder;
 mod frames;
 mod keeper;
 
@@ -30,19 +31,20 @@ use log::LevelFilter;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use crate::cli::OpenSettings;
-use crate::dataset::scan::scan;
 use crate::graphics::kitty::{Answer, Route};
 use crate::graphics::stack::Scene;
 use crate::graphics::{Protocol, Slot, sequences};
-use crate::job::Reply;
+use crate::job::{Folder, Job, Reply};
 use crate::model::Model;
 use crate::terminal::{Input, Report, Screen, Session};
 use crate::text::visible;
 use crate::view::view;
 use crate::worker::studio::Studio;
+use crate::worker::studio::known::Sources;
 use crate::worker::{READER_NAME, THREAD_NAME, Worker};
 use easel::Easel;
 use event::{Effect, Event, Keep};
+use finder::Found;
 use frames::{Frames, Wanted};
 use keeper::Keeper;
 use review::Reviewing;
@@ -51,6 +53,8 @@ use update::update;
 
 /// How often the store is asked what others have changed; it costs next to nothing.
 const LOOK: Duration = Duration::from_secs(2);
+/// So long the images are looked for before anything is drawn: most folders are searched by then.
+const SEARCH: Duration = Duration::from_millis(120);
 /// A frame waits this long for the picture that was asked for.
 const SOON: Duration = Duration::from_millis(20);
 
@@ -62,27 +66,26 @@ pub fn run(settings: OpenSettings) -> Result<()> {
     if let Some(path) = &settings.log {
         start_log(path)?;
     }
-    let found = scan(&settings.paths, settings.scan)?;
-    for warning in &found.warnings {
-        log::warn!("{warning}");
-    }
-    // The model loads while the terminal is asked.
-    let (source, load, cache_bytes) = (settings.model, settings.load, settings.cache_bytes);
-    let (truth, paths, images) = (settings.truth, settings.paths, found.images.clone());
     let mut reviewing = Reviewing::new(settings.review.verdicts.clone());
-    let (keeper, notes) = Keeper::open(&settings.review, &paths, &images, &mut reviewing)?;
-    let scores = keeper.another().map_err(|error| log::warn!("{error}")).ok();
+    let (keeper, notes) = Keeper::open(&settings.review, &settings.paths, &mut reviewing)?;
+    let place = keeper.place().clone();
+    let found = finder::start(settings.paths.clone(), settings.scan, place)
+        .context("cannot start the search")?;
+    // The model loads while images are looked for and the terminal is asked.
+    let (source, load, cache_bytes) = (settings.model, settings.load, settings.cache_bytes);
+    let sources = Sources {
+        truth: settings.truth,
+        paths: settings.paths,
+        store: keeper.another().map_err(|error| log::warn!("{error}")).ok(),
+    };
     let worker = Worker::start(move || {
         let model = Model::load(&source, &load).map_err(|error| error.to_string())?;
         model.warm_up().map_err(|error| error.to_string())?;
         log::info!("model: {:?}", model.summary());
-        let studio = Studio::new(model, cache_bytes).with_truth(truth.as_deref(), &paths, &images);
-        Ok(match scores {
-            Some((store, keys)) => studio.with_store(store, keys, images),
-            None => studio,
-        })
+        Ok(Studio::new(model, cache_bytes).with_sources(sources))
     })
     .context("cannot start the worker")?;
+    let (images, all) = finder::first(&found, SEARCH)?;
     let session = Session::open(
         &settings.environment,
         settings.graphics,
@@ -91,7 +94,7 @@ pub fn run(settings: OpenSettings) -> Result<()> {
     )?;
     let capabilities = session.capabilities().clone();
     let mut state = State::new(
-        found.images,
+        images,
         settings.options,
         settings.style,
         settings.out,
@@ -103,10 +106,14 @@ pub fn run(settings: OpenSettings) -> Result<()> {
     let offer = before
         .filter(|before| !before.is_the_beginning(&state))
         .map(|before| format!("R goes on where you were: {}", before.in_words()));
-    if let Some(first) = notes.first().or(found.warnings.first()).or(offer.as_ref()) {
+    if let Some(first) = notes.first().or(offer.as_ref()) {
         state.message.clone_from(first);
     }
-    let result = App::new(&session, &worker, keeper, settings.review.editor)?.run(&mut state);
+    let mut app = App::new(&session, &worker, keeper, settings.review.editor, found)?;
+    if let Some(all) = all {
+        app.found(&mut state, Found::All(all))?;
+    }
+    let result = app.run(&mut state);
     // The terminal first: a model that is still loading must not hold it.
     drop(session);
     drop(worker);
@@ -130,6 +137,9 @@ struct App<'a> {
     session: &'a Session,
     worker: &'a Worker,
     keeper: Keeper,
+    finder: Receiver<Found>,
+    /// All images, when they have been found; the worker gets them when it is ready.
+    folder: Option<Folder>,
     /// The user's editor, as a shell understands it.
     editor: String,
     /// When the store was asked last.
@@ -189,6 +199,7 @@ impl<'a> App<'a> {
         worker: &'a Worker,
         keeper: Keeper,
         editor: String,
+        finder: Receiver<Found>,
     ) -> Result<Self> {
         let options = TerminalOptions {
             viewport: Viewport::Fullscreen,
@@ -199,6 +210,8 @@ impl<'a> App<'a> {
             session,
             worker,
             keeper,
+            finder,
+            folder: None,
             editor,
             looked: Instant::now(),
             terminal,
@@ -225,6 +238,10 @@ impl<'a> App<'a> {
                 recv(self.replies) -> reply => match reply {
                     Ok(reply) => self.take(state, Event::Reply(reply))?,
                     Err(_) => self.replies = never(),
+                },
+                recv(self.finder) -> found => match found {
+                    Ok(found) => self.found(state, found)?,
+                    Err(_) => self.finder = never(),
                 },
                 recv(self.encoded.frames) -> done => match done {
                     Ok(done) => self.frame_encoded(state, done),
@@ -327,6 +344,11 @@ impl<'a> App<'a> {
                     self.terminal.clear()?;
                     self.pictures_erased();
                 }
+                Effect::OpenFolder => {
+                    if let Some(folder) = self.folder.take() {
+                        self.worker.send(Job::Open(folder));
+                    }
+                }
                 Effect::Keep(keep) => self.keep(state, keep)?,
                 Effect::Edit { images, note } => {
                     let edited = self.edit(&note);
@@ -342,6 +364,26 @@ impl<'a> App<'a> {
             easel.moved(Instant::now());
         }
         Ok(())
+    }
+
+    /// Takes in what has been found.
+    fn found(&mut self, state: &mut State, found: Found) -> Result<()> {
+        match found {
+            Found::Images(images) => self.take(state, Event::Found(images)),
+            Found::Failed(error) => self.take(state, Event::NothingFound(error.to_string())),
+            Found::All(all) => {
+                for warning in &all.warnings {
+                    log::warn!("{warning}");
+                }
+                self.folder = Some(all.folder.clone());
+                let said = self
+                    .keeper
+                    .know(Arc::clone(&all.folder.keys), &all.folder.images);
+                let warning = all.warnings.first().cloned();
+                self.take(state, Event::AllFound(all.natural.clone(), warning))?;
+                self.take(state, Event::Store(said))
+            }
+        }
     }
 
     /// Keeps something; the answer is taken in before anything else happens.

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use image::RgbImage;
 
-use crate::dataset::ImageId;
+use crate::dataset::keys::Keys;
 use crate::dataset::score::Score;
 use crate::dataset::truth::known::TrueClasses;
+use crate::dataset::{ImageEntry, ImageId};
 use crate::explain::options::Options;
 use crate::explain::{Explanation, Prediction};
 use crate::geometry::{InputGeometry, PixelSize, Window};
@@ -83,8 +84,24 @@ pub enum Job {
     },
     /// The picture in hand is no longer wanted.
     Stop,
-    /// Images to score when there is nothing else to do, after those that are waiting already.
-    Score(Vec<ImageRef>),
+    /// All images are found: look for what is known of them, and score them when there is nothing
+    /// else to do.
+    Open(Folder),
+}
+
+/// The images that were asked for, all of them.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    /// In the order of their numbers.
+    pub images: Arc<[ImageEntry]>,
+    pub keys: Arc<Keys>,
+}
+
+/// The same folder is the same list.
+impl PartialEq for Folder {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.images, &other.images)
+    }
 }
 
 /// How far the scoring of the folder is.
@@ -106,10 +123,6 @@ pub struct About {
     pub summary: ModelSummary,
     /// Labels of all classes.
     pub labels: Arc<[String]>,
-    /// The true classes of the images, where they are known.
-    pub truth: Arc<TrueClasses>,
-    /// What is wrong with the ground truth; nothing where all is well.
-    pub warning: Option<String>,
 }
 
 /// What the worker says.
@@ -132,6 +145,12 @@ pub enum Reply {
     },
     /// An image that was prepared ahead cannot be read.
     Unreadable { image: ImageId, reason: String },
+    /// The true classes of the images, where they are known, and what is wrong with the ground truth;
+    /// nothing where all is well.
+    Truth {
+        truth: Arc<TrueClasses>,
+        warning: Option<String>,
+    },
     /// Scores of some images of the folder.
     Scored {
         scores: Vec<Scored>,

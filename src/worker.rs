@@ -17,12 +17,13 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, select, unbounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, never, select, unbounded};
 
 use crate::dataset::score::Score;
+use crate::dataset::truth::known::TrueClasses;
 use crate::explain::methods::Watch;
 use crate::explain::{ExplainError, Prediction};
-use crate::job::{About, Form, Generation, ImageRef, Job, Outcome, Reply, Request, Scored};
+use crate::job::{About, Folder, Form, Generation, ImageRef, Job, Outcome, Reply, Request, Scored};
 use crate::model::LayerSummary;
 use crate::picture::layers::Heat;
 pub use readers::{Prepared, READER_NAME};
@@ -50,9 +51,12 @@ pub trait Explain {
     fn ahead(&mut self, request: &Request, rank: usize) -> Result<Option<Arc<Heat>>, String>;
     /// Writes the wanted picture at the image's full size; returns the file.
     fn save(&mut self, request: &Request, folder: &Path) -> Result<PathBuf, String>;
-    /// What reads images to score, and the scores that are there from before; nothing where no
-    /// folder is to be scored.
-    fn start_scoring(&mut self) -> Result<Option<(Scoring, Vec<Scored>)>, String>;
+    /// What is known of a folder, as it comes from the thread that looks it up.
+    type Known: Send;
+    /// Looks up on another thread what is known of the images of a folder.
+    fn look_up(&mut self, folder: Folder) -> Result<Receiver<Self::Known>, String>;
+    /// Takes in what is known, and starts what reads images to score.
+    fn open(&mut self, known: Self::Known) -> Result<Opened, String>;
     /// Scores images of one size, each with a score or a sentence on why there is none, and keeps
     /// the scores for the next time. Nothing when `stop` has called it off.
     fn score(
@@ -60,6 +64,16 @@ pub trait Explain {
         batch: &[Prepared],
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<Vec<Result<Score, String>>>, String>;
+}
+
+/// A folder of which is known what there is to know.
+pub struct Opened {
+    pub scoring: Scoring,
+    /// Scores from before.
+    pub scores: Vec<Scored>,
+    pub truth: Arc<TrueClasses>,
+    /// What is wrong with the ground truth.
+    pub warning: Option<String>,
 }
 
 /// The running thread. Dropping it closes the channel and waits for the job in hand.
@@ -91,6 +105,7 @@ impl Worker {
                     ahead: VecDeque::new(),
                     classes: None,
                     layers_told: false,
+                    known: never(),
                     scoring: None,
                     scored: Vec::new(),
                     told: Instant::now(),
@@ -151,7 +166,7 @@ fn fenced<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
 }
 
 /// The thread's own side.
-struct Desk<E> {
+struct Desk<E: Explain> {
     engine: E,
     jobs: Receiver<Job>,
     /// Jobs that came while another one was in hand.
@@ -162,6 +177,8 @@ struct Desk<E> {
     /// The picture that was shown last, and the ranks of classes whose layers it may need next.
     classes: Option<(Request, RangeInclusive<usize>)>,
     layers_told: bool,
+    /// What is being looked up.
+    known: Receiver<E::Known>,
     scoring: Option<Scoring>,
     /// Scores that the interface has not been told.
     scored: Vec<Scored>,
@@ -218,7 +235,13 @@ impl<E: Explain> Desk<E> {
                 }
                 // There is nothing in hand any more.
                 Job::Stop => Ok(()),
-                Job::Score(images) => self.begin_scoring(images),
+                Job::Open(folder) => {
+                    match fenced(|| self.engine.look_up(folder)) {
+                        Ok(known) => self.known = known,
+                        Err(reason) => log::error!("the folder: {reason}"),
+                    }
+                    Ok(())
+                }
             };
             if done.is_err() {
                 return;
@@ -247,6 +270,8 @@ impl<E: Explain> Desk<E> {
                 }
             } else if closed {
                 return None;
+            } else if let Ok(known) = self.known.try_recv() {
+                self.open(known).ok()?;
             } else if !self.layers_told {
                 self.tell_layers().ok()?;
             } else if let Some(rank) = self.classes.as_mut().and_then(|(_, ranks)| ranks.next()) {
@@ -260,7 +285,13 @@ impl<E: Explain> Desk<E> {
             {
                 self.go_on_scoring().ok()?;
             } else {
-                self.waiting.push_back(self.jobs.recv().ok()?);
+                select! {
+                    recv(self.jobs) -> job => self.waiting.push_back(job.ok()?),
+                    recv(self.known) -> known => match known {
+                        Ok(known) => self.open(known).ok()?,
+                        Err(_) => self.known = never(),
+                    },
+                }
             }
         }
     }
@@ -346,25 +377,26 @@ impl<E: Explain> Desk<E> {
         self.reply(reply)
     }
 
-    /// Images that are to be scored when there is nothing else to do.
-    fn begin_scoring(&mut self, images: Vec<ImageRef>) -> Result<(), Gone> {
-        if self.scoring.is_none() {
-            match fenced(|| self.engine.start_scoring()) {
-                Ok(Some((scoring, known))) => {
-                    self.scoring = Some(scoring);
-                    self.scored.extend(known);
-                }
-                Ok(None) => return Ok(()),
-                Err(reason) => {
-                    log::error!("scoring: {reason}");
-                    return Ok(());
-                }
+    /// Says what is known of the folder, and begins to score it.
+    fn open(&mut self, known: E::Known) -> Result<(), Gone> {
+        self.known = never();
+        match fenced(|| self.engine.open(known)) {
+            Ok(Opened {
+                scoring,
+                scores,
+                truth,
+                warning,
+            }) => {
+                self.scoring = Some(scoring);
+                self.scored = scores;
+                self.reply(Reply::Truth { truth, warning })?;
+                self.tell_scores()
+            }
+            Err(reason) => {
+                log::error!("the folder: {reason}");
+                Ok(())
             }
         }
-        if let Some(scoring) = &mut self.scoring {
-            scoring.add(images);
-        }
-        self.tell_scores()
     }
 
     /// Scores the next batch, or waits for an image to be read or for a job.

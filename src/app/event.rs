@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::review::Said;
-use crate::dataset::ImageId;
 use crate::dataset::review::Review;
 use crate::dataset::store::{Version, View};
+use crate::dataset::{ImageEntry, ImageId};
 use crate::job::{Job, Reply};
 use crate::terminal::Input;
 
@@ -20,6 +20,12 @@ pub enum Event {
     Input(Input),
     /// The worker answered.
     Reply(Reply),
+    /// Some more images have been found.
+    Found(Vec<ImageEntry>),
+    /// All have been found: their natural order, and what could not be searched.
+    AllFound(Vec<ImageId>, Option<String>),
+    /// There is nothing to show: why.
+    NothingFound(String),
     /// The store of reviews answered, or somebody else has changed it.
     Store(StoreReply),
     /// The user's editor has ended: the text, or why there is none.
@@ -38,6 +44,8 @@ pub enum Effect {
     Copy(String),
     /// Draw every cell and the picture again.
     Redraw,
+    /// Let the worker look up what is known of the images, and score them.
+    OpenFolder,
     /// Write into the store of reviews; the answer comes before the next key.
     Keep(Keep),
     /// Open the user's editor on the note of these images.

@@ -1,7 +1,7 @@
 //! Keeper: the store of reviews on the side of the interface. What is to be kept is on disk before
 //! the next key is read.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::event::{Keep, StoreReply, Then};
@@ -18,7 +18,9 @@ use crate::text::{count, visible};
 /// The open store.
 pub(super) struct Keeper {
     store: Store,
-    keys: Arc<Keys>,
+    place: Place,
+    /// Which image a name in the store means, as soon as all have been found.
+    keys: Option<Arc<Keys>>,
     /// All reviews up to this version are known.
     known: Version,
     /// The session that was kept last.
@@ -26,15 +28,14 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Opens the store of the images that were found at `paths`. Where none can be kept on disk,
+    /// Opens the store of the images that are looked for at `paths`. Where none can be kept on disk,
     /// it is one that ends with the program, and `reviewing` says why.
     ///
     /// # Errors
     /// When there is no memory either.
     pub(super) fn open(
         settings: &ReviewSettings,
-        paths: &[std::path::PathBuf],
-        images: &[ImageEntry],
+        paths: &[PathBuf],
         reviewing: &mut Reviewing,
     ) -> Result<(Self, Vec<String>), StoreError> {
         let state = settings.state_folder.as_deref();
@@ -43,7 +44,6 @@ impl Keeper {
             log::warn!("{error}");
             Place::new(paths, Some(Path::new("gradcam.sqlite")), None)
         })?;
-        let keys = Arc::new(Keys::new(place.clone(), images));
         let opened = match (&settings.file, state) {
             (None, None) => Err(StoreError::NoPlace),
             _ => Store::open(&place, &settings.reviewer),
@@ -61,15 +61,13 @@ impl Keeper {
                 Store::in_memory(&settings.reviewer)?
             }
         };
-        let mut keeper = Self {
+        let keeper = Self {
             store,
-            keys,
+            place,
+            keys: None,
             known: Version::NONE,
             session: None,
         };
-        let changes = keeper.store.reviews()?;
-        keeper.known = changes.version;
-        reviewing.said = keeper.said(changes.reviews, images).into_iter().collect();
         reviewing.views = keeper.store.views()?;
         reviewing.before = keeper
             .store
@@ -78,9 +76,30 @@ impl Keeper {
         Ok((keeper, notes))
     }
 
-    /// Another connection, and the keys of the images, for the thread that scores.
-    pub(super) fn another(&self) -> Result<(Store, Arc<Keys>), StoreError> {
-        Ok((self.store.another()?, Arc::clone(&self.keys)))
+    /// Where the store lies, and which names images have in it.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Another connection, for the thread that scores.
+    pub(super) fn another(&self) -> Result<Store, StoreError> {
+        self.store.another()
+    }
+
+    /// All images have been found. Returns what is said of them.
+    pub(super) fn know(&mut self, keys: Arc<Keys>, images: &[ImageEntry]) -> StoreReply {
+        self.keys = Some(keys);
+        match self.store.reviews() {
+            Ok(changes) => {
+                self.known = changes.version;
+                StoreReply::Standing {
+                    said: self.said(changes.reviews, images),
+                    words: String::new(),
+                    then: Then::Leave,
+                }
+            }
+            Err(error) => StoreReply::Failed(error.to_string()),
+        }
     }
 
     pub(super) fn keep(&mut self, keep: Keep, images: &[ImageEntry]) -> StoreReply {
@@ -116,7 +135,7 @@ impl Keeper {
         images: &[ImageEntry],
     ) -> Result<StoreReply, StoreError> {
         let change = |(image, expected, review): &(ImageId, Version, Review)| Change {
-            image: self.keys.of(&images[image.0]),
+            image: self.place.key(&images[image.0].path),
             expected: *expected,
             review: review.clone(),
         };
@@ -186,6 +205,7 @@ impl Keeper {
 
     /// What others have changed since this was asked last.
     pub(super) fn poll(&mut self, images: &[ImageEntry]) -> Option<StoreReply> {
+        self.keys.as_ref()?;
         let changes = match self.store.changes_since(self.known) {
             Ok(changes) => changes,
             Err(error) => {
@@ -218,6 +238,9 @@ impl Keeper {
         reviewed: impl IntoIterator<Item = Reviewed>,
         images: &[ImageEntry],
     ) -> Vec<(ImageId, Said)> {
+        let Some(keys) = &self.keys else {
+            return Vec::new();
+        };
         reviewed
             .into_iter()
             .filter_map(
@@ -226,7 +249,7 @@ impl Keeper {
                      review,
                      stamp,
                  }| {
-                    let id = self.keys.find(image.as_bytes(), images)?;
+                    let id = keys.find(image.as_bytes(), images)?;
                     Some((id, Said { review, stamp }))
                 },
             )

@@ -27,7 +27,9 @@ use super::zoom::Zoom;
 /// Everything the interface knows.
 #[derive(Debug)]
 pub struct State {
+    /// By their numbers, in the order in which they were found.
     pub images: Vec<ImageEntry>,
+    pub search: Search,
     /// The images that the filter lets through, in the order that was chosen.
     pub queue: Vec<ImageId>,
     /// Place in the queue.
@@ -85,6 +87,16 @@ pub struct Asked {
     pub stopping: bool,
 }
 
+/// Whether all images have been found.
+#[derive(Clone, Debug)]
+pub enum Search {
+    UnderWay,
+    /// All of them, in natural order.
+    Done(Vec<ImageId>),
+    /// There are none: why.
+    Failed(String),
+}
+
 #[derive(Clone, Debug)]
 pub enum ModelState {
     Loading,
@@ -118,6 +130,7 @@ impl State {
         let queue = images.iter().map(|image| image.id).collect();
         Self {
             images,
+            search: Search::UnderWay,
             queue,
             selected: 0,
             scroll: 0,

@@ -16,7 +16,7 @@ use ratatui::layout::{Position, Rect};
 use super::event::{Effect, Event, Keep};
 use super::layout::{help_pages, list_rows, panes};
 use super::review::Written;
-use super::state::{Mode, ModelState, State};
+use super::state::{Mode, ModelState, Search, State};
 use super::zoom::Zoom;
 use crate::dataset::order::{By, Order, sorted};
 use crate::dataset::{ImageEntry, ImageId};
@@ -38,6 +38,22 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     let mut effects = match event {
         Event::Input(input) => on_input(state, input),
         Event::Reply(reply) => on_reply(state, reply),
+        Event::Found(images) => {
+            found(state, images);
+            Vec::new()
+        }
+        Event::AllFound(natural, warning) => {
+            state.search = Search::Done(natural);
+            if let Some(warning) = warning {
+                state.message = warning;
+            }
+            requeue(state);
+            open_folder(state)
+        }
+        Event::NothingFound(reason) => {
+            state.search = Search::Failed(reason);
+            Vec::new()
+        }
         Event::Store(reply) => {
             review::on_store(state, reply);
             Vec::new()
@@ -50,6 +66,31 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     };
     effects.extend(pump(state));
     effects
+}
+
+/// Takes in images that have been found; they come after those that are there.
+fn found(state: &mut State, images: Vec<ImageEntry>) {
+    let was_empty = state.queue.is_empty();
+    let first = state.images.len();
+    state.images.extend(images);
+    let new = (first..state.images.len()).map(ImageId);
+    let query = &state.review.query;
+    let shown: Vec<ImageId> = new
+        .filter(|id| query.is_empty() || query.lets(&state.row(*id)))
+        .collect();
+    state.queue.extend(shown);
+    if was_empty && !state.queue.is_empty() {
+        start_over(state);
+    }
+}
+
+/// When the images and the classes of the model are known, the worker can look for what is known of
+/// them.
+fn open_folder(state: &State) -> Vec<Effect> {
+    match (&state.search, state.summary()) {
+        (Search::Done(_), Some(_)) => vec![Effect::OpenFolder],
+        _ => Vec::new(),
+    }
 }
 
 fn on_input(state: &mut State, input: Input) -> Vec<Effect> {
@@ -294,11 +335,14 @@ fn follow_selection(state: &mut State) {
 /// after it that is.
 fn requeue(state: &mut State) {
     let query = &state.review.query;
-    let shown = state
-        .images
-        .iter()
-        .map(|image| image.id)
-        .filter(|id| query.is_empty() || query.lets(&state.row(*id)));
+    let lets = |id: &ImageId| query.is_empty() || query.lets(&state.row(*id));
+    let shown: Vec<ImageId> = match &state.search {
+        Search::Done(natural) => natural.iter().copied().filter(lets).collect(),
+        // Natural order comes when all are there.
+        Search::UnderWay | Search::Failed(_) => {
+            (0..state.images.len()).map(ImageId).filter(lets).collect()
+        }
+    };
     let queue = sorted(shown, state.review.order, |id| state.row(id));
     let current = state.current().map(|image| image.id);
     let place = current.and_then(|id| queue.iter().position(|other| *other == id));
@@ -444,12 +488,16 @@ fn on_reply(state: &mut State, reply: Reply) -> Vec<Effect> {
         Reply::Ready(about) => {
             state.model = ModelState::Ready(Box::new(about.summary));
             state.labels = about.labels;
-            state.truth = about.truth;
-            if let Some(warning) = about.warning {
-                state.message = warning;
-            }
             pages::refresh(state);
             wish(state);
+            return open_folder(state);
+        }
+        Reply::Truth { truth, warning } => {
+            state.truth = truth;
+            if let Some(warning) = warning {
+                state.message = warning;
+            }
+            explanation::settle(state);
         }
         Reply::Scored { scores, progress } => {
             state.scoring = progress;
@@ -470,9 +518,6 @@ fn on_reply(state: &mut State, reply: Reply) -> Vec<Effect> {
         Reply::Layers(layers) => {
             state.layers = layers;
             pages::refresh(state);
-            // The first picture is there; now the folder has its turn.
-            let images = state.images.iter().map(reference).collect();
-            return vec![Effect::Send(Job::Score(images))];
         }
         Reply::Progress {
             generation,

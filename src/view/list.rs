@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{chosen, head, tail, title};
 use crate::app::layout::list_rows;
-use crate::app::state::State;
+use crate::app::state::{Search, State};
 use crate::dataset::ImageId;
 
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
@@ -21,7 +21,15 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
         frame,
         area,
         "Images",
-        &format!("{place}/{}", state.queue.len()),
+        &format!(
+            "{place}/{}{}",
+            state.queue.len(),
+            if matches!(state.search, Search::UnderWay) {
+                "…"
+            } else {
+                ""
+            }
+        ),
     );
     let rows = state
         .queue

@@ -8,7 +8,7 @@ use ratatui::style::{Color, Stylize};
 use ratatui::text::Line;
 
 use super::{head, sentence, words};
-use crate::app::state::{ModelState, State};
+use crate::app::state::{ModelState, Search, State};
 use crate::geometry::{CellSize, PixelSize};
 use crate::graphics::blocks::{BLOCK_PX, nearest_of_256, rows};
 use crate::graphics::{Capabilities, Protocol, Slot};
@@ -18,13 +18,13 @@ use crate::picture::overlay::in_row;
 
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) -> Option<Slot> {
     let Some(current) = state.current() else {
-        let text = if state.images.is_empty() {
-            "There are no images.".to_owned()
-        } else {
-            format!(
-                "No image has {:?} in its name. Esc clears the filter.",
-                state.filter
-            )
+        let text = match &state.search {
+            Search::Failed(reason) => format!("{reason}. q quits."),
+            Search::UnderWay if state.images.is_empty() => "Looking for images…".to_owned(),
+            Search::UnderWay | Search::Done(_) => {
+                let filter = crate::text::visible(&state.filter);
+                format!("No image fits the filter {filter}. Esc shows all.")
+            }
         };
         sentence(frame, area, &text);
         return None;

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{head, hints, tail};
 use crate::app::review::{Writing, Written};
-use crate::app::state::{Mode, ModelState, State};
+use crate::app::state::{Mode, ModelState, Search, State};
 use crate::dataset::order::Order;
 use crate::job::Progress;
 use crate::keymap::BINDINGS;
@@ -107,6 +107,10 @@ fn summary(state: &State) -> String {
     };
     if state.is_waiting() && state.summary().is_some() {
         parts.push("working…".to_owned());
+    }
+    if matches!(state.search, Search::UnderWay) {
+        let images = count(state.images.len(), "image");
+        parts.push(format!("searching, {images} so far"));
     }
     parts.extend(scoring(state.scoring));
     if let Err(reason) = &state.review.kept {

@@ -3,6 +3,7 @@
 //! Each image is decoded and run once; each of its classes is explained once. A picture of another
 //! style is composed from what is kept.
 
+pub mod known;
 mod name;
 mod shelf;
 
@@ -11,29 +12,28 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::Receiver;
 use image::RgbImage;
 
 use super::cache::Cache;
 use super::scoring::{Pace, Scoring};
-use super::{Explain, Prepared};
-use crate::dataset::keys::Keys;
+use super::{Explain, Opened, Prepared};
+use crate::dataset::ImageId;
 use crate::dataset::score::Score;
-use crate::dataset::store::Store;
-use crate::dataset::truth::known::TrueClasses;
-use crate::dataset::truth::{Classes, Truth};
-use crate::dataset::{ImageEntry, ImageId};
+use crate::dataset::truth::Truth;
 use crate::explain::methods::{Unwatched, Watch};
 use crate::explain::options::Options;
 use crate::explain::score::{Subject, score};
 use crate::explain::{ExplainError, Explanation, Prediction, explain, predictions, softmax};
 use crate::geometry::{PixelSize, Window, resample_bilinear};
-use crate::job::{About, Form, ImageRef, Outcome, Request, Scored, Target, Times, map_of};
+use crate::job::{About, Folder, Form, ImageRef, Outcome, Request, Target, Times, map_of};
 use crate::model::passes::Passes;
 use crate::model::{ClassIndex, Input, LayerSummary, Model};
 use crate::picture::decode::decode;
 use crate::picture::files::{output_path, save_png, stem};
 use crate::picture::layers::{Ground, Heat, Layers, Photo, ground, heat, photo, whole};
 use crate::picture::overlay::{Crop, Parts, compose};
+use known::{Known, Sources};
 use name::name_part;
 use shelf::Shelf;
 
@@ -91,12 +91,11 @@ pub fn timed<T>(total: &mut Duration, work: impl FnOnce() -> T) -> T {
 #[derive(Debug)]
 pub struct Studio {
     model: Model,
-    /// What is known of images.
-    known: Truth,
-    truth: Arc<TrueClasses>,
-    warning: Option<String>,
     kept: Cache<ImageId, Kept>,
-    /// Where scores are kept for the next time.
+    /// Where truth may be found, and where scores are kept.
+    sources: Option<Sources>,
+    /// What is known of images.
+    truth: Truth,
     shelf: Option<Shelf>,
 }
 
@@ -122,49 +121,20 @@ impl Studio {
     pub fn new(model: Model, cache_bytes: usize) -> Self {
         Self {
             model,
-            known: Truth::default(),
-            truth: Arc::default(),
-            warning: None,
             kept: Cache::new(cache_bytes),
+            sources: None,
+            truth: Truth::default(),
             shelf: None,
         }
     }
 
-    /// Keeps scores of these images in a store.
+    /// Says where what is known of a folder comes from.
     #[must_use]
-    pub fn with_store(mut self, store: Store, keys: Arc<Keys>, images: Vec<ImageEntry>) -> Self {
-        match Shelf::open(store, keys, images, self.model.summary()) {
-            Ok(shelf) => self.shelf = Some(shelf),
-            Err(error) => log::warn!("scores are not kept: {error}"),
+    pub fn with_sources(self, sources: Sources) -> Self {
+        Self {
+            sources: Some(sources),
+            ..self
         }
-        self
-    }
-
-    /// Looks for the true classes of images that were found at `paths`, in the table that is named
-    /// or where one is expected.
-    #[must_use]
-    pub fn with_truth(
-        mut self,
-        named: Option<&Path>,
-        paths: &[PathBuf],
-        images: &[ImageEntry],
-    ) -> Self {
-        let classes = Classes::new(&self.model.labels().all(self.model.summary().classes));
-        let mut notes = Vec::new();
-        match Truth::find(named, paths, images, &classes, &mut notes) {
-            Ok(Some(truth)) => {
-                // That a table lacks some images is no news in a review.
-                self.truth = Arc::new(truth.classes(images.len()));
-                self.known = truth;
-            }
-            Ok(None) => {}
-            Err(error) => notes.push(error.to_string()),
-        }
-        for note in &notes {
-            log::warn!("{note}");
-        }
-        self.warning = notes.into_iter().next();
-        self
     }
 
     /// How scoring is spread over this machine.
@@ -359,8 +329,6 @@ impl Explain for Studio {
         About {
             labels: self.model.labels().all(summary.classes).into(),
             summary,
-            truth: Arc::clone(&self.truth),
-            warning: self.warning.clone(),
         }
     }
 
@@ -432,16 +400,46 @@ impl Explain for Studio {
         Ok(heat(&parts, request.style, photo, cell_px).map(Arc::new))
     }
 
-    fn start_scoring(&mut self) -> Result<Option<(Scoring, Vec<Scored>)>, String> {
+    type Known = Known;
+
+    fn look_up(&mut self, folder: Folder) -> Result<Receiver<Known>, String> {
+        let sources = self.sources.take().ok_or("a folder is opened once")?;
+        let labels = self.model.labels().all(self.model.summary().classes);
+        let summary = self.model.summary().clone();
+        known::look_up(sources, folder, labels, summary)
+            .map_err(|error| format!("no thread to look things up: {error}"))
+    }
+
+    fn open(&mut self, known: Known) -> Result<Opened, String> {
         let pace = self.pace()?;
         let scoring = Scoring::start(self.model.recipe(), pace);
-        let scoring = scoring.map_err(|error| format!("no thread to read images: {error}"))?;
-        let mut scoring = scoring;
-        let mut known = Vec::new();
-        if let Some(shelf) = &self.shelf {
-            known = shelf.scores(&mut scoring, &self.truth);
+        let mut scoring = scoring.map_err(|error| format!("no thread to read images: {error}"))?;
+        let Known {
+            images,
+            truth,
+            classes,
+            warning,
+            shelf,
+            scores,
+        } = known;
+        for (image, file, _) in &scores {
+            scoring.knows(*image, *file);
         }
-        Ok(Some((scoring, known)))
+        scoring.add(images.iter().map(|image| ImageRef {
+            id: image.id,
+            path: Arc::clone(&image.path),
+        }));
+        self.truth = truth;
+        self.shelf = shelf;
+        let scores = scores
+            .into_iter()
+            .map(|(image, _, score)| (image, Ok(score)));
+        Ok(Opened {
+            scoring,
+            scores: scores.collect(),
+            truth: Arc::new(classes),
+            warning,
+        })
     }
 
     fn score(
@@ -454,7 +452,7 @@ impl Explain for Studio {
             .map(|image| Subject {
                 seen: &image.seen,
                 geometry: &image.geometry,
-                truth: self.known.of(image.image),
+                truth: self.truth.of(image.image),
             })
             .collect();
         let scores = match score(&self.model, &subjects, stop) {

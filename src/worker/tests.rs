@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::dataset::ImageId;
+use crate::dataset::keys::Keys;
+use crate::dataset::store::Place;
+use crate::dataset::{ImageEntry, ImageId};
 use crate::explain::options::Options;
 use crate::geometry::PixelSize;
 use crate::job::{Generation, Target};
@@ -24,8 +26,6 @@ impl Explain for Scripted {
         About {
             summary: summary(),
             labels: Arc::from([]),
-            truth: Arc::default(),
-            warning: None,
         }
     }
 
@@ -67,15 +67,32 @@ impl Explain for Scripted {
         Ok(None)
     }
 
-    fn start_scoring(&mut self) -> Result<Option<(Scoring, Vec<Scored>)>, String> {
+    type Known = Folder;
+
+    fn look_up(&mut self, folder: Folder) -> Result<Receiver<Folder>, String> {
+        let (sender, known) = unbounded();
+        sender.send(folder).unwrap();
+        Ok(known)
+    }
+
+    fn open(&mut self, folder: Folder) -> Result<Opened, String> {
         let pace = Pace {
             batch: 2,
             ahead: 2,
             readers: 1,
         };
-        let scoring = Scoring::start(&scoring::tests::recipe(), pace).unwrap();
+        let mut scoring = Scoring::start(&scoring::tests::recipe(), pace).unwrap();
+        scoring.add(folder.images.iter().map(|image| ImageRef {
+            id: image.id,
+            path: Arc::clone(&image.path),
+        }));
         let known = Score::new(&[], 0.0, 7.0);
-        Ok(Some((scoring, vec![(ImageId(99), Ok(known))])))
+        Ok(Opened {
+            scoring,
+            scores: vec![(ImageId(99), Ok(known))],
+            truth: Arc::default(),
+            warning: None,
+        })
     }
 
     /// Asks for leave, and then whether to stop.
@@ -356,8 +373,8 @@ fn dropping_the_worker_while_it_is_busy_waits_for_the_job_in_hand() {
 }
 
 /// Files of images with these numbers, and one that is none.
-fn files(folder: &tempfile::TempDir, numbers: &[usize]) -> Vec<ImageRef> {
-    numbers
+fn files(folder: &tempfile::TempDir, numbers: &[usize]) -> Folder {
+    let images: Vec<ImageEntry> = numbers
         .iter()
         .map(|&number| {
             let path = folder.path().join(format!("{number}.png"));
@@ -366,12 +383,20 @@ fn files(folder: &tempfile::TempDir, numbers: &[usize]) -> Vec<ImageRef> {
             } else {
                 image::RgbImage::new(4, 4).save(&path).unwrap();
             }
-            ImageRef {
+            ImageEntry {
                 id: ImageId(number),
                 path: Arc::from(path),
+                name: Arc::from("x"),
             }
         })
-        .collect()
+        .collect();
+    let file = Some(Path::new("unused.sqlite"));
+    let place = Place::new(&[folder.path().to_owned()], file, None).unwrap();
+    let keys = Arc::new(Keys::new(place, &images));
+    Folder {
+        images: images.into(),
+        keys,
+    }
 }
 
 /// What is told of scores until all are done: the entropy, or why there is no score.
@@ -394,7 +419,7 @@ fn scored(worker: &Worker) -> Vec<(usize, Result<f32, String>)> {
 fn a_folder_is_scored_when_nothing_else_is_wanted() {
     let folder = tempfile::tempdir().unwrap();
     let (worker, asked, leave) = start();
-    worker.send(Job::Score(files(&folder, &[0, 1, 3, 5, 4])));
+    worker.send(Job::Open(files(&folder, &[0, 1, 3, 5, 4])));
     assert_eq!(heard(&asked), "score [0, 1]");
     // A wish comes first, and the batch in hand is left for it.
     worker.send(Job::Show(request(8, &[])));
@@ -427,7 +452,7 @@ fn a_folder_is_scored_when_nothing_else_is_wanted() {
 fn an_image_that_the_network_does_not_take_costs_no_other_its_score() {
     let folder = tempfile::tempdir().unwrap();
     let (worker, asked, leave) = start();
-    worker.send(Job::Score(files(&folder, &[1, 2])));
+    worker.send(Job::Open(files(&folder, &[1, 2])));
     for batch in ["score [1, 2]", "score [1]", "score [2]"] {
         assert_eq!(heard(&asked), batch);
         leave.send(()).unwrap();

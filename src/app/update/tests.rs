@@ -112,6 +112,8 @@ impl Desk {
     /// The same with a model of twelve classes, and the first picture shown.
     pub(crate) fn ready(names: &[&str], size: CellSize) -> Self {
         let mut desk = Self::loading(names, size);
+        let natural = (0..names.len()).map(ImageId).collect();
+        desk.event(Event::AllFound(natural, None));
         let labels = (0..12).map(|class| format!("bird {class}")).collect();
         desk.event(Event::Reply(Reply::Ready(about(summary(), labels))));
         desk.answer_all();
@@ -132,7 +134,8 @@ impl Desk {
                     )
                 }
                 Effect::Send(Job::Stop) => "stop".to_owned(),
-                Effect::Send(Job::Score(images)) => format!("score {}", images.len()),
+                Effect::Send(Job::Open(_)) => unreachable!("the loop has the folder"),
+                Effect::OpenFolder => "open the folder".to_owned(),
                 Effect::Copy(text) => format!("copy {text}"),
                 Effect::Redraw => "redraw".to_owned(),
                 Effect::Keep(keep) => kept(keep),
@@ -272,12 +275,7 @@ fn told(request: &Request) -> String {
 
 /// What the worker says first of a model.
 pub(crate) fn about(summary: ModelSummary, labels: Arc<[String]>) -> About {
-    About {
-        summary,
-        labels,
-        truth: Arc::default(),
-        warning: None,
-    }
+    About { summary, labels }
 }
 
 pub(crate) fn summary() -> ModelSummary {

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::dataset::ImageEntry;
-use crate::dataset::keys::Keys;
+use crate::dataset::ImageId;
 use crate::dataset::score::Score;
-use crate::dataset::store::{ModelId, Scored as Kept, Store, StoreError};
+use crate::dataset::store::{FileIdentity, ModelId, Scored, Store, StoreError};
 use crate::dataset::truth::known::TrueClasses;
-use crate::job::Scored;
+use crate::job::Folder;
 use crate::model::ModelSummary;
 use crate::worker::Prepared;
-use crate::worker::scoring::Scoring;
 
 /// Scores are written together with those of so long: each write waits for the disk.
 const WRITE: Duration = Duration::from_secs(1);
@@ -20,19 +18,17 @@ const WRITE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Shelf {
     store: Store,
-    keys: Arc<Keys>,
-    images: Vec<ImageEntry>,
+    folder: Folder,
     model: ModelId,
     /// Not written yet.
-    waiting: Vec<Kept>,
+    waiting: Vec<Scored>,
     written: Instant,
 }
 
 impl Shelf {
     pub(super) fn open(
         mut store: Store,
-        keys: Arc<Keys>,
-        images: Vec<ImageEntry>,
+        folder: Folder,
         summary: &ModelSummary,
     ) -> Result<Self, StoreError> {
         let about = format!(
@@ -55,27 +51,24 @@ impl Shelf {
         let model = store.model(&key, &about)?;
         Ok(Self {
             store,
-            keys,
-            images,
+            folder,
             model,
             waiting: Vec::new(),
             written: Instant::now(),
         })
     }
 
-    /// The scores that are there; their files are known to `scoring`. Those that were made without
-    /// the truth that is known now are left out, so that they are made again.
-    pub(super) fn scores(&self, scoring: &mut Scoring, truth: &TrueClasses) -> Vec<Scored> {
+    /// The scores that are there, and the files that they are of. Those that were made without the
+    /// truth that is known now are left out, so that they are made again.
+    pub(super) fn scores(&self, truth: &TrueClasses) -> Vec<(ImageId, FileIdentity, Score)> {
         let mut scores = Vec::new();
+        let Folder { images, keys } = &self.folder;
         let read = self.store.scores(self.model, |key, file, score| {
-            let Some(image) = self.keys.find(key, &self.images) else {
-                return;
-            };
             if let Ok(score) = score
+                && let Some(image) = keys.find(key, images)
                 && fits(&score, truth.of(image))
             {
-                scoring.knows(image, file);
-                scores.push((image, Ok(score)));
+                scores.push((image, file, score));
             }
         });
         if let Err(error) = read {
@@ -87,9 +80,9 @@ impl Shelf {
     /// Keeps the scores of a batch.
     pub(super) fn keep(&mut self, batch: &[Prepared], scores: &[Result<Score, String>]) {
         for (prepared, score) in batch.iter().zip(scores) {
-            if let Some(image) = self.images.get(prepared.image.0) {
-                self.waiting.push(Kept {
-                    image: self.keys.of(image),
+            if let Some(image) = self.folder.images.get(prepared.image.0) {
+                self.waiting.push(Scored {
+                    image: self.folder.keys.of(image),
                     file: prepared.file,
                     score: score.clone().map_err(Arc::from),
                 });

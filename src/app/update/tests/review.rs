@@ -109,7 +109,7 @@ fn a_queue_moves_on_when_its_image_leaves_it() {
         (desk.selected(), desk.state.queue.len()),
         ("owl.png", NAMES.len() - 2)
     );
-    desk.press("fverdict:wrong<Enter>");
+    desk.press("f<C-u>verdict:wrong<Enter>");
     assert_eq!((desk.selected(), desk.state.queue.len()), ("c.png", 2));
 }
 
