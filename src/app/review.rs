@@ -34,6 +34,9 @@ pub struct Reviewing {
     /// Why the text of the filter means nothing; then the query is that of before.
     pub fault: Option<QueryError>,
     pub order: Order,
+    /// The image that was selected when the filter began to be typed: it is selected again when it
+    /// comes back into the queue.
+    pub anchor: Option<ImageId>,
     /// Queues under a name.
     pub views: Vec<View>,
     /// Where verdicts are kept, safe to print; why they cannot be kept.
@@ -130,6 +133,7 @@ impl Reviewing {
             query: Query::default(),
             fault: None,
             order: Order::default(),
+            anchor: None,
             views: Vec::new(),
             kept: Err("no store is open".to_owned()),
             mistakes: Mistakes::Beside,

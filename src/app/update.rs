@@ -344,7 +344,8 @@ fn requeue(state: &mut State) {
         }
     };
     let queue = sorted(shown, state.review.order, |id| state.row(id));
-    let current = state.current().map(|image| image.id);
+    let before = state.current().map(|image| image.id);
+    let current = state.review.anchor.or(before);
     let place = current.and_then(|id| queue.iter().position(|other| *other == id));
     let next = || {
         let there: HashSet<ImageId> = queue.iter().copied().collect();
@@ -362,7 +363,7 @@ fn requeue(state: &mut State) {
     state.review.range_from = None;
     state.review.scored = state.scoring.done;
     follow_selection(state);
-    if place.is_none() {
+    if state.current().map(|image| image.id) != before {
         start_over(state);
     }
 }

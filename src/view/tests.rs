@@ -183,7 +183,7 @@ fn a_filter_without_a_match_says_how_to_get_out() {
     let mut desk = ready(80, 24);
     desk.press("/heron");
     assert!(
-        text(&desk.state).contains("Esc clears"),
+        text(&desk.state).contains("Esc shows all"),
         "{}",
         text(&desk.state)
     );

@@ -26,6 +26,7 @@ pub(super) fn filter(state: &mut State) {
         offers: Vec::new(),
         offered: None,
     };
+    state.review.anchor = state.current().map(|image| image.id);
     begin(state, what, state.filter.clone());
 }
 
@@ -75,6 +76,7 @@ pub(super) fn on_key(state: &mut State, mut writing: Writing, key: KeyEvent) -> 
     match key.code {
         KeyCode::Enter => return finish(state, writing),
         KeyCode::Esc => {
+            state.review.anchor = None;
             if is_filter {
                 state.filter.clear();
                 state.review.fault = None;
@@ -157,6 +159,8 @@ fn finish(state: &mut State, writing: Writing) -> Vec<Effect> {
             if let Some(fault) = &state.review.fault {
                 state.message = fault.to_string();
                 state.mode = Mode::Write(writing);
+            } else {
+                state.review.anchor = None;
             }
             Vec::new()
         }

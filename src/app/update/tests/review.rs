@@ -110,7 +110,20 @@ fn a_queue_moves_on_when_its_image_leaves_it() {
         ("owl.png", NAMES.len() - 2)
     );
     desk.press("f<C-u>verdict:wrong<Enter>");
-    assert_eq!((desk.selected(), desk.state.queue.len()), ("c.png", 2));
+    assert_eq!((desk.selected(), desk.state.queue.len()), ("b.png", 2));
+}
+
+#[test]
+fn the_selected_image_comes_back_while_a_filter_is_typed() {
+    let mut desk = Desk::ready(&NAMES, SIZE);
+    desk.press("jjfname:c");
+    assert_eq!(
+        desk.selected(),
+        "c.png",
+        "n, na and name let none of them through"
+    );
+    desk.press("<C-u>owl<C-u>");
+    assert_eq!(desk.selected(), "c.png");
 }
 
 #[test]
