@@ -76,6 +76,7 @@ pub fn run(settings: OpenSettings) -> Result<()> {
     let sources = Sources {
         truth: settings.truth,
         paths: settings.paths,
+        scores: settings.review.scores,
         store: keeper.another().map_err(|error| log::warn!("{error}")).ok(),
     };
     let worker = Worker::start(move || {

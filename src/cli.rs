@@ -86,6 +86,8 @@ pub struct ReviewSettings {
     pub file: Option<PathBuf>,
     pub reviewer: String,
     pub verdicts: Vec<Verdict>,
+    /// Whether the folder is scored in the background.
+    pub scores: bool,
     /// Where programs keep what must not be lost; nothing where the environment does not say.
     pub state_folder: Option<PathBuf>,
     /// A command as a shell understands it.

@@ -30,6 +30,8 @@ pub struct State {
     /// By their numbers, in the order in which they were found.
     pub images: Vec<ImageEntry>,
     pub search: Search,
+    /// Whether the user has done something.
+    pub is_touched: bool,
     /// The images that the filter lets through, in the order that was chosen.
     pub queue: Vec<ImageId>,
     /// Place in the queue.
@@ -131,6 +133,7 @@ impl State {
         Self {
             images,
             search: Search::UnderWay,
+            is_touched: false,
             queue,
             selected: 0,
             scroll: 0,

@@ -48,6 +48,10 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
                 state.message = warning;
             }
             requeue(state);
+            // What was found first is not what comes first.
+            if !state.is_touched {
+                select(state, 0);
+            }
             open_folder(state)
         }
         Event::NothingFound(reason) => {
@@ -94,6 +98,7 @@ fn open_folder(state: &State) -> Vec<Effect> {
 }
 
 fn on_input(state: &mut State, input: Input) -> Vec<Effect> {
+    state.is_touched |= matches!(input, Input::Key(_) | Input::Mouse(_) | Input::Paste(_));
     match input {
         Input::Key(key) => on_key(state, key),
         Input::Mouse(mouse) => on_mouse(state, mouse),

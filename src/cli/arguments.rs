@@ -269,6 +269,9 @@ struct ReviewArguments {
     /// A verdict and its key, as in b=blurred; given again for each, in place of the usual ones
     #[arg(long = "verdict", value_name = "KEY=NAME", value_parser = verdict)]
     verdicts: Vec<Verdict>,
+    /// Do not score the folder in the background
+    #[arg(long)]
+    no_scoring: bool,
 }
 
 #[derive(Debug, Args)]
@@ -461,6 +464,7 @@ impl ReviewArguments {
             } else {
                 self.verdicts
             },
+            scores: !self.no_scoring,
             state_folder: None,
             editor: String::new(),
         }

@@ -48,6 +48,8 @@ pub(crate) struct Console {
     master: Box<dyn MasterPty + Send>,
     keys: Keys,
     seen: Arc<(Mutex<Seen>, Condvar)>,
+    /// Where reviews are kept, for as long as it runs.
+    state: Option<tempfile::TempDir>,
 }
 
 struct Seen {
@@ -140,6 +142,23 @@ impl Console {
         arguments: &[&str],
         folder: &Path,
     ) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let environment = [("XDG_STATE_HOME", state.path())];
+        let mut console =
+            Self::open_in(kind, (columns, rows), line, arguments, folder, &environment);
+        console.state = Some(state);
+        console
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) fn open_in(
+        kind: Kind,
+        (columns, rows): (u16, u16),
+        line: Line,
+        arguments: &[&str],
+        folder: &Path,
+        environment: &[(&str, &Path)],
+    ) -> Self {
         let size = PtySize {
             rows,
             cols: columns,
@@ -154,6 +173,9 @@ impl Console {
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
         command.env("OMP_NUM_THREADS", "2");
+        for (name, value) in environment {
+            command.env(name, value);
+        }
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let keys = Arc::new(Mutex::new(pair.master.take_writer().unwrap()));
@@ -214,6 +236,7 @@ impl Console {
             master: pair.master,
             keys,
             seen,
+            state: None,
         }
     }
 
@@ -335,6 +358,11 @@ impl Console {
             .args(["-s", name, &id])
             .status();
         assert!(status.unwrap().success());
+    }
+
+    /// Waits for the end of a program that could give nothing back.
+    pub(crate) fn wait_gone(mut self) {
+        self.child.wait().unwrap();
     }
 
     /// Waits for the end of the program; the terminal must be as it was before.

@@ -13,6 +13,7 @@ mod interface;
 #[expect(dead_code, reason = "the library's tests use the rest")]
 mod kitty;
 mod pictures;
+mod review;
 mod setup;
 
 use std::path::PathBuf;

@@ -29,7 +29,7 @@ fn opened_on(kind: Kind, graphics: &str, line: Line) -> Console {
 }
 
 fn begun(kind: Kind, graphics: &str, line: Line) -> Console {
-    let arguments = ["assets/demo/images", "--graphics", graphics];
+    let arguments = ["assets/demo/images", "--no-scoring", "--graphics", graphics];
     Console::open_on(kind, SIZE, line, &arguments, &here(""))
 }
 
@@ -384,7 +384,7 @@ fn terminals_that_keep_no_pictures_get_a_whole_one_within_its_budget() {
         ("sixel", Kind::Cells(FOOT), 300_000),
         ("blocks", Kind::Plain, 64_000),
     ] {
-        let arguments = ["assets/demo/images", "--graphics", graphics];
+        let arguments = ["assets/demo/images", "--no-scoring", "--graphics", graphics];
         let console = Console::open_on(kind, SIZE, Line::default(), &arguments, &here(""));
         console.wait_for("class butterfly");
         if matches!(kind, Kind::Cells(_)) {

@@ -23,6 +23,8 @@ pub struct Sources {
     pub truth: Option<PathBuf>,
     /// The folders, files and patterns that the user has named.
     pub paths: Vec<PathBuf>,
+    /// Whether images are to be scored that have no score.
+    pub scores: bool,
     /// Where scores are kept; nothing where they cannot be.
     pub store: Option<Store>,
 }
@@ -30,6 +32,7 @@ pub struct Sources {
 /// What is known.
 #[derive(Debug)]
 pub struct Known {
+    /// Images to score.
     pub(super) images: Arc<[ImageEntry]>,
     pub(super) truth: Truth,
     pub(super) classes: TrueClasses,
@@ -47,7 +50,7 @@ pub(super) fn look_up(
 ) -> std::io::Result<Receiver<Known>> {
     let (sender, known) = bounded(1);
     Builder::new().name("look-up".to_owned()).spawn(move || {
-        let images = Arc::clone(&folder.images);
+        let (images, are_scored) = (Arc::clone(&folder.images), sources.scores);
         let (truth, warning) = truth(&sources, &images, &labels);
         let classes = truth.classes(images.len());
         let shelf = sources.store.and_then(|store| {
@@ -61,7 +64,7 @@ pub(super) fn look_up(
             .map_or_else(Vec::new, |shelf| shelf.scores(&classes));
         // The program may have ended.
         drop(sender.send(Known {
-            images,
+            images: if are_scored { images } else { Arc::from([]) },
             truth,
             classes,
             warning,

@@ -221,6 +221,35 @@ fn a_mistake_shows_both_classes_until_the_user_wants_otherwise() {
 }
 
 #[test]
+fn images_come_as_they_are_found_and_then_in_natural_order() {
+    for touched in [false, true] {
+        let mut desk = Desk::loading(&["c.png", "a.png"], SIZE);
+        if touched {
+            desk.press("j");
+        }
+        let more = ImageEntry {
+            id: ImageId(2),
+            path: Arc::from(Path::new("b.png")),
+            name: Arc::from("b.png"),
+        };
+        desk.event(Event::Found(vec![more]));
+        assert_eq!(desk.state.queue, [0, 1, 2].map(ImageId));
+        desk.log.clear();
+        desk.event(Event::AllFound([1, 2, 0].map(ImageId).into(), None));
+        assert_eq!(desk.state.queue, [1, 2, 0].map(ImageId));
+        assert_eq!(
+            desk.selected(),
+            "a.png",
+            "the first, or the one that was chosen"
+        );
+        assert!(desk.log.is_empty(), "the model is still loading");
+        let labels = (0..12).map(|class| format!("bird {class}")).collect();
+        desk.event(Event::Reply(Reply::Ready(about(summary(), labels))));
+        assert_eq!(desk.log, ["open the folder", "show a.png class 1"]);
+    }
+}
+
+#[test]
 fn what_others_say_is_shown_and_moves_nothing() {
     let mut desk = Desk::ready(&NAMES, SIZE);
     desk.press("j<Space>");
