@@ -23,7 +23,8 @@ pub(super) fn edit(editor: &str, text: &str, terminal: &File) -> Result<String, 
         .arg(format!("{editor} \"$@\""))
         .arg(editor)
         .arg(file.path())
-        // Standard error is the log by now.
+        // Standard output takes pictures to be sent, and standard error is the log.
+        .stdout(own().map_err(failed)?)
         .stderr(own().map_err(failed)?)
         .status()
         .map_err(failed)?;

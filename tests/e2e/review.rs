@@ -92,7 +92,9 @@ fn a_review_is_scored_sorted_judged_left_and_gone_on_with() {
     console.press("e");
     console.wait_for("label error (anna)");
     console.press("nno car anywhere\r");
-    console.wait_for("no car anywhere");
+    console.wait("the note", |screen| {
+        screen.contains("no car") && screen.contains("anywhere")
+    });
     console.press("\x1b");
     console.wait_for("/16");
     console.press("gw");
@@ -199,7 +201,9 @@ fn a_note_is_written_in_the_users_editor() {
     console.wait_raw(false);
     console.wait_for("say:");
     console.press("blurred\n");
-    console.wait("the note", |screen| screen.contains("blurred second"));
+    console.wait("the note", |screen| {
+        screen.contains("blurred") && screen.contains("second\u{201d}")
+    });
     console.wait_raw(true);
     // Keys are the interface's again.
     console.press("j");
