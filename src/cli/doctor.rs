@@ -281,7 +281,11 @@ fn own_files(surroundings: &Surroundings) -> Vec<OwnFile> {
             below(config, "gradcam/config.toml"),
             not_yet,
         ),
-        ("review store", below(state, "gradcam"), not_yet),
+        (
+            "reviews",
+            below(state, "gradcam/reviews"),
+            "a file for each folder, with verdicts, notes and scores; --review FILE takes another",
+        ),
         (
             "results of evaluate",
             below(state, "gradcam/evaluate"),

@@ -86,7 +86,9 @@ impl<'a> Row<'a> {
         Some(self.score?.log_sum - truth.logit)
     }
 
-    /// How likely the label is wrong, 0..=1; the formula is [`Score::mistakenness`]'s.
+    /// How likely the label is wrong, 0..=1: `(m exp(-entropy) + 1) / 2`, where `m` is -1 if the
+    /// prediction is a true class and 1 if not. As FiftyOne's `compute_mistakenness` has it where
+    /// logits are known.
     #[must_use]
     pub fn mistakenness(&self) -> Option<f32> {
         let sign = if self.is_right()? { -1.0 } else { 1.0 };

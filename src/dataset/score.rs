@@ -103,34 +103,13 @@ impl Score {
         let second = self.top[1].map_or(0.0, |answer| self.probability(answer.logit));
         self.confidence().map(|first| first - second)
     }
-
-    /// Whether the top prediction is a true class; nothing where none is known.
-    #[must_use]
-    pub fn is_right(&self) -> Option<bool> {
-        self.truth.map(|truth| truth.rank == 1)
-    }
-
-    /// Cross entropy with the true class, in nats.
-    #[must_use]
-    pub fn loss(&self) -> Option<f32> {
-        self.truth.map(|truth| self.log_sum - truth.logit)
-    }
-
-    /// How likely the label is wrong, 0..=1: `(m exp(-entropy) + 1) / 2`, where `m` is -1 if the
-    /// prediction is the true class and 1 if not. As FiftyOne's `compute_mistakenness` has it where
-    /// logits are known.
-    #[must_use]
-    pub fn mistakenness(&self) -> Option<f32> {
-        let sign = if self.is_right()? { -1.0 } else { 1.0 };
-        Some(f32::midpoint(sign * (-self.entropy).exp(), 1.0))
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Logits 2, 1, 0 of three classes, the second of them true.
+    /// Logits 2, 1, 0 of three classes.
     fn score() -> Score {
         let answer = |class, logit| Answer { class, logit };
         let logits = [2.0_f32, 1.0, 0.0];
@@ -141,14 +120,7 @@ mod tests {
             .map(|share| -share * share.ln())
             .sum();
         let top = [answer(7, 2.0), answer(3, 1.0), answer(0, 0.0)];
-        Score {
-            truth: Some(TrueClass {
-                class: 3,
-                logit: 1.0,
-                rank: 2,
-            }),
-            ..Score::new(&top, sum.ln(), entropy)
-        }
+        Score::new(&top, sum.ln(), entropy)
     }
 
     #[test]
@@ -161,12 +133,6 @@ mod tests {
         };
         near(score.confidence(), 0.6652);
         near(score.margin(), 0.6652 - 0.2447);
-        near(score.loss(), 1.4076);
-        near(
-            score.mistakenness(),
-            f32::midpoint((-0.8324_f32).exp(), 1.0),
-        );
-        assert_eq!(score.is_right(), Some(false));
         assert_eq!(score.predicted(), Some(7));
     }
 
@@ -174,8 +140,6 @@ mod tests {
     fn what_is_not_known_has_no_figure() {
         let score = Score::new(&[], 0.0, 0.0);
         assert_eq!(score.confidence(), None);
-        assert_eq!(score.loss(), None);
-        assert_eq!(score.mistakenness(), None);
-        assert_eq!(score.is_right(), None);
+        assert_eq!(score.margin(), None);
     }
 }
