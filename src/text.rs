@@ -129,6 +129,23 @@ pub fn head(text: &str, columns: usize) -> String {
         .collect()
 }
 
+/// The beginning and the end of a text in this many columns, with a mark where something is left out
+/// between them.
+#[must_use]
+pub fn middle(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    // One column is the mark's. The beginning says more of a name than its end.
+    let room = columns.saturating_sub(1);
+    let end: Vec<&str> = fitting(text.graphemes(true).rev(), room / 2 + 1).collect();
+    let used: usize = end.iter().map(|letter| letter.width()).sum();
+    fitting(text.graphemes(true), columns - used.min(columns))
+        .chain(["…"])
+        .chain(end.into_iter().rev())
+        .collect()
+}
+
 /// As many of the first letters as fit with a mark of one column.
 fn fitting<'a>(
     letters: impl Iterator<Item = &'a str>,

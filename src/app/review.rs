@@ -44,6 +44,10 @@ pub struct Reviewing {
     pub scored: usize,
     /// Whether the selection goes on to the next image after a verdict.
     pub advances: bool,
+    /// Why the accuracy of all images can hardly be true, in a sentence.
+    pub alarm: Option<String>,
+    /// How many images were scored when that was looked at.
+    pub alarm_of: usize,
 }
 
 /// What is shown of an image that the network gets wrong.
@@ -118,6 +122,8 @@ impl Reviewing {
             is_contrasted: false,
             scored: 0,
             advances: true,
+            alarm: None,
+            alarm_of: 0,
         }
     }
 
