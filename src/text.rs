@@ -323,6 +323,23 @@ mod tests {
     }
 
     #[test]
+    fn a_name_keeps_its_beginning_and_its_end() {
+        assert_eq!(middle("African hunting dog", 19), "African hunting dog");
+        assert_eq!(middle("African hunting dog", 10), "Afric… dog");
+        assert_eq!(middle("tabby 175", 6), "tab…75");
+        for columns in 0..20 {
+            for text in [
+                "木木木木木木木木",
+                "a木b木c木d木e",
+                "👩❤\u{fe0f}👩 e\u{301}e\u{301}",
+            ] {
+                let width = middle(text, columns).width();
+                assert!(width <= columns.max(1), "{text} in {columns} takes {width}");
+            }
+        }
+    }
+
+    #[test]
     fn numbers_have_two_significant_digits() {
         for (value, words) in [
             (0.0, "0"),

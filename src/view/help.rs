@@ -12,6 +12,8 @@ use crate::app::state::State;
 
 pub(super) fn draw(state: &State, page: usize, frame: &mut Frame<'_>) {
     let pages = pages(state);
+    // The terminal may have become larger.
+    let page = page.min(pages.len().saturating_sub(1));
     let [top, body] =
         Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(frame.area());
     let number = match pages.len() {

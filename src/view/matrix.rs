@@ -53,7 +53,7 @@ pub(super) fn draw(state: &State, matrix: &Matrix, frame: &mut Frame<'_>) {
     }
     let [full, line] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(areas.detail);
-    let words = in_words(state, matrix);
+    let words = in_words(state, matrix, usize::from(full.width));
     frame.render_widget(Paragraph::new(words).wrap(Wrap { trim: true }), full);
     let words = if state.message.is_empty() {
         Span::from(switches(matrix)).dim()
@@ -71,7 +71,19 @@ fn headings(state: &State, matrix: &Matrix, grid: &Grid, frame: &mut Frame<'_>) 
         width: grid.names.width.saturating_sub(1),
         ..grid.headings
     };
-    frame.render_widget(Line::from("  true ↓  predicted →").dim(), corner);
+    // Which of how many: not all are on the screen.
+    let place = format!(
+        "  {}/{}    {}/{}",
+        matrix.row,
+        matrix.truths.len(),
+        matrix.column,
+        matrix.predictions.len()
+    );
+    let corner_lines = vec![
+        Line::from("  true ↓  predicted →").dim(),
+        Line::from(place).dim(),
+    ];
+    frame.render_widget(Paragraph::new(corner_lines), corner);
     let rows = usize::from(grid.headings.height);
     let columns = matrix.predictions.iter().enumerate();
     let on_screen = columns.skip(matrix.left).take(grid.columns());
@@ -245,10 +257,21 @@ fn pair(state: &State, cell: &Cell, digits: usize, room: usize, selected: bool) 
     Line::from(padded(&text, room + 2 + digits + 1 + 3))
 }
 
-/// What is selected, in full words.
-fn in_words(state: &State, matrix: &Matrix) -> String {
+/// What is selected, in full words; in fewer where they do not fit into two lines.
+fn in_words(state: &State, matrix: &Matrix, width: usize) -> String {
+    let fits = |words: &String| words.width() <= 2 * width - width / 5;
+    let [most, less] = [true, false].map(|full| words(state, matrix, full, usize::MAX));
+    let names = width / 4;
+    [most, less]
+        .into_iter()
+        .find(fits)
+        .unwrap_or_else(|| words(state, matrix, false, names))
+}
+
+/// The same with names of at most so many columns.
+fn words(state: &State, matrix: &Matrix, full: bool, columns: usize) -> String {
     let confusion = &matrix.counted.confusion;
-    let name = |class| class_name(&state.labels, class);
+    let name = |class| middle(&class_name(&state.labels, class), columns);
     let percent = |share: Option<f32>| format!("{:.0} %", share.unwrap_or(0.0) * 100.0);
     match matrix.selected() {
         None => String::new(),
@@ -263,7 +286,17 @@ fn in_words(state: &State, matrix: &Matrix) -> String {
             let row = percent(confusion.row_rate(truth, predicted));
             let column = percent(confusion.column_rate(truth, predicted));
             let (true_name, predicted_name) = (name(truth), name(predicted));
-            if truth == predicted {
+            if truth == predicted && !full {
+                format!(
+                    "{true_name}, right: {count} of {of_truth} true (recall {row}), {count} of \
+                     {of_predicted} predicted (precision {column})"
+                )
+            } else if !full {
+                format!(
+                    "true {true_name}, predicted {predicted_name}: {count} of {of_truth} true \
+                     ({row}), {count} of {of_predicted} predicted ({column})"
+                )
+            } else if truth == predicted {
                 format!(
                     "{true_name}, right: {count} of {of_truth} that are {true_name} ({row}, recall), \
                      {count} of {of_predicted} predicted as {true_name} ({column}, precision)"

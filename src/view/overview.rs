@@ -31,10 +31,7 @@ pub(super) fn draw(state: &State, overview: &Overview, frame: &mut Frame<'_>) {
     frame.render_widget(heading(state, overview, &areas), areas.page.title);
     if let Some(alarm) = &overview.counted.summary.alarm {
         let mark = Span::from(ALARM).bold().reversed();
-        let line = Line::from(vec![
-            mark,
-            Span::from(format!(" {}", visible(alarm))).bold(),
-        ]);
+        let line = Line::from(vec![mark, Span::from(visible(alarm)).bold()]);
         let paragraph = Paragraph::new(line).yellow().wrap(Wrap { trim: true });
         frame.render_widget(paragraph, areas.alarm);
     }
@@ -172,7 +169,7 @@ fn rate(rate: Rate) -> (String, String) {
         None => "nothing to compare".to_owned(),
         Some([low, high]) => {
             let [low, high] = [low, high].map(|bound| format!("{:.1}", bound * 100.0));
-            format!("{} of {}, {low}–{high}", rate.hits, rate.of)
+            format!("{} of {}, {low}–{high} %", rate.hits, rate.of)
         }
     };
     (percent(rate.share()), note)
@@ -220,7 +217,6 @@ fn draw_classes(state: &State, overview: &Overview, area: Rect, frame: &mut Fram
         (Some(ClassesBy::Precision), "precision"),
         (None, "predicted"),
     ] {
-        let is_order = by == Some(overview.by);
         let pad = NUMBER.saturating_sub(heading.width());
         let heading = Span::from(heading).bold();
         let is_order = by == Some(overview.by);

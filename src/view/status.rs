@@ -30,11 +30,11 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
         Line::from(head(&words.join(" · "), width)).bold()
     } else if state.message.is_empty() {
         let alarm = state.review.alarm.as_ref().map_or("", |_| ALARM);
-        let rest = head(&summary(state), width.saturating_sub(alarm.width() + 1));
         let gap = if alarm.is_empty() { "" } else { " " };
+        let room = width.saturating_sub(alarm.width() + gap.width());
         Line::from(vec![
             Span::from(alarm).bold().yellow().reversed(),
-            Span::from(format!("{gap}{rest}")).dim(),
+            Span::from(format!("{gap}{}", head(&summary(state), room))).dim(),
         ])
     } else {
         Line::from(head(&state.message, width)).bold()

@@ -12,8 +12,9 @@ const WIDE: u16 = 100;
 const WORST_WIDTH: u16 = 38;
 /// Cells grow up to this many columns, so that headings fit.
 const WIDEST_CELL: usize = 14;
-/// Digits of "100%".
+/// Digits of a number, and of "100%" with a space before it.
 const FEWEST_DIGITS: usize = 4;
+const RATE_DIGITS: usize = 5;
 /// From this height on, there is room for three rows of column headings.
 const TALL: u16 = 15;
 
@@ -70,7 +71,7 @@ impl Grid {
         let largest = confusion.cells().iter().map(|cell| cell.count).max();
         let digits = match matrix.shown {
             Shown::Counts => largest.unwrap_or(0).to_string().len().max(FEWEST_DIGITS),
-            Shown::OfTruth | Shown::OfPredicted => FEWEST_DIGITS,
+            Shown::OfTruth | Shown::OfPredicted => RATE_DIGITS,
         };
         // A shade before the number, a gap after it.
         let smallest = digits + 2;
