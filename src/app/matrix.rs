@@ -34,6 +34,9 @@ pub struct Matrix {
     pub left: usize,
     /// Columns of the longest name.
     pub name_width: usize,
+    /// The most images of a cell, and of a true class.
+    pub most: usize,
+    pub most_of_truth: usize,
 }
 
 /// In which order the classes stand.
@@ -78,6 +81,8 @@ impl Matrix {
             top: 0,
             left: 0,
             name_width: 0,
+            most: 0,
+            most_of_truth: 0,
         };
         matrix.arrange(&state.labels);
         if let Some(cell) = matrix.worst.first().copied() {
@@ -135,6 +140,10 @@ impl Matrix {
             .iter()
             .map(|class| class_name(labels, *class).width());
         self.name_width = widths.max().unwrap_or(0);
+        let counts = confusion.cells().iter().map(|cell| cell.count);
+        self.most = counts.max().unwrap_or(0);
+        let of_truths = self.truths.iter().map(|class| confusion.of_truth(*class));
+        self.most_of_truth = of_truths.max().unwrap_or(0);
     }
 
     #[must_use]

@@ -135,11 +135,7 @@ fn name(
     let support = matrix.counted.confusion.of_truth(class).to_string();
     let width = usize::from(grid.names.width).saturating_sub(2 + 2);
     let is_selected = matrix.row == row + 1;
-    let most = matrix.truths.iter();
-    let digits = most
-        .map(|class| matrix.counted.confusion.of_truth(*class))
-        .max()
-        .map_or(1, |most| most.to_string().len());
+    let digits = matrix.most_of_truth.to_string().len();
     let room = width.saturating_sub(digits + 1);
     let name = middle(&class_name(&state.labels, class), room);
     let pad = " ".repeat(room.saturating_sub(name.width()) + 1);

@@ -57,20 +57,13 @@ impl Grid {
         } else {
             (body, None)
         };
-        let confusion = &matrix.counted.confusion;
-        let most = matrix
-            .truths
-            .iter()
-            .map(|class| confusion.of_truth(*class))
-            .max();
-        let support = most.unwrap_or(0).to_string().len();
+        let support = matrix.most_of_truth.to_string().len();
         let room = usize::from(body.width);
         let name = matrix.name_width.clamp(4, room / 4);
         // A pointer and a space before the name, a space before the number and two after it.
         let names_width = (2 + name + 1 + support + 2).min(room);
-        let largest = confusion.cells().iter().map(|cell| cell.count).max();
         let digits = match matrix.shown {
-            Shown::Counts => largest.unwrap_or(0).to_string().len().max(FEWEST_DIGITS),
+            Shown::Counts => matrix.most.to_string().len().max(FEWEST_DIGITS),
             Shown::OfTruth | Shown::OfPredicted => RATE_DIGITS,
         };
         // A shade before the number, a gap after it.
