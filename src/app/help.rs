@@ -14,8 +14,10 @@ const LEFT: usize = 15;
 /// Before what stands on the left, and after it.
 const MARGIN: usize = 2;
 const GAP: usize = 1;
-/// A group is begun where so many lines are left, or all of it fits.
+/// A group is begun where more lines than these are left, or where all of it fits; one of few lines is
+/// not divided.
 const FEWEST: usize = 3;
+const SHORT: usize = 8;
 
 /// A line of the help.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +82,9 @@ fn columns(groups: &[Group], width: usize, rows: usize) -> Vec<Vec<Line>> {
     for group in groups {
         let lines = lines(group, width);
         let left = rows.saturating_sub(column.len());
-        if left <= FEWEST && left < lines.len() + 1 && !column.is_empty() {
+        let is_divided = left < lines.len() + 1;
+        let is_whole = lines.len() <= SHORT;
+        if is_divided && (is_whole || left <= FEWEST) && !column.is_empty() {
             columns.push(std::mem::take(&mut column));
         }
         column.push(Line::Heading(group.heading.clone()));

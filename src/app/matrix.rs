@@ -85,8 +85,9 @@ impl Matrix {
             most_of_truth: 0,
         };
         matrix.arrange(&state.labels);
-        if let Some(cell) = matrix.worst.first().copied() {
-            matrix.select_cell(cell.truth, cell.predicted, state.size);
+        match matrix.worst.first().copied() {
+            Some(cell) => matrix.select_cell(cell.truth, cell.predicted, state.size),
+            None => matrix.select(1, 1, state.size),
         }
         matrix
     }

@@ -72,18 +72,18 @@ fn headings(state: &State, matrix: &Matrix, grid: &Grid, frame: &mut Frame<'_>) 
         ..grid.headings
     };
     // Which of how many: not all are on the screen.
-    let place = format!(
-        "  {}/{}    {}/{}",
-        matrix.row,
-        matrix.truths.len(),
-        matrix.column,
-        matrix.predictions.len()
-    );
-    let corner_lines = vec![
-        Line::from("  true ↓  predicted →").dim(),
-        Line::from(place).dim(),
-    ];
-    frame.render_widget(Paragraph::new(corner_lines), corner);
+    let place =
+        |sign: &str, at: usize, all: usize| Line::from(format!("  {sign} {at}/{all}")).dim();
+    let lines = if corner.height > 1 {
+        let (rows, columns) = (matrix.truths.len(), matrix.predictions.len());
+        vec![
+            place("true ↓", matrix.row, rows),
+            place("pred →", matrix.column, columns),
+        ]
+    } else {
+        vec![Line::from("↓ true → pred").dim()]
+    };
+    frame.render_widget(Paragraph::new(lines), corner);
     let rows = usize::from(grid.headings.height);
     let columns = matrix.predictions.iter().enumerate();
     let on_screen = columns.skip(matrix.left).take(grid.columns());
@@ -105,6 +105,8 @@ fn headings(state: &State, matrix: &Matrix, grid: &Grid, frame: &mut Frame<'_>) 
                     let width = (grid.cell * rows - 1).min(room);
                     let name = middle(&class_name(&state.labels, *class), width);
                     let style = heading_style(matrix.column == column + 1, matrix.row == 0);
+                    // The name is not as dim as a line below it.
+                    let style = Style::reset().patch(style);
                     frame.render_widget(Span::styled(name, style), area);
                 } else if !is_name && row > own {
                     frame.render_widget("│".dim(), area);

@@ -15,6 +15,8 @@ const WIDEST_CELL: usize = 14;
 /// Digits of a number, and of "100%" with a space before it.
 const FEWEST_DIGITS: usize = 4;
 const RATE_DIGITS: usize = 5;
+/// Columns of a name of a row, at least: there is room for words in the corner above.
+const SHORTEST_NAME: usize = 8;
 /// From this height on, there is room for three rows of column headings.
 const TALL: u16 = 15;
 
@@ -59,7 +61,7 @@ impl Grid {
         };
         let support = matrix.most_of_truth.to_string().len();
         let room = usize::from(body.width);
-        let name = matrix.name_width.clamp(4, room / 4);
+        let name = matrix.name_width.clamp(SHORTEST_NAME, room / 4);
         // A pointer and a space before the name, a space before the number and two after it.
         let names_width = (2 + name + 1 + support + 2).min(room);
         let digits = match matrix.shown {
