@@ -76,6 +76,28 @@ fn queue_after(script: &str) -> String {
     format!("{} by {order}: {}", state.filter, state.queue.len())
 }
 
+/// Keys that move in the matrix and in the summary.
+pub(super) const KEYS: [&str; 18] = [
+    "h",
+    "h",
+    "j",
+    "k",
+    "k",
+    "l",
+    "<PageDown>",
+    "<PageUp>",
+    "<",
+    ">",
+    "<Home>",
+    "<End>",
+    "g",
+    "G",
+    "n",
+    "v",
+    "o",
+    "<Tab>",
+];
+
 /// What holds of a page that is open, whatever was pressed.
 pub(super) fn hold(state: &State) {
     match &state.mode {
