@@ -329,18 +329,17 @@ fn a_page_is_counted_again_when_a_tenth_more_are_scored_and_when_all_are() {
 
 #[test]
 fn what_is_selected_stays_selected_when_it_is_counted_again() {
-    let mut desk = desk_of(&many(), 20);
-    desk.press("C");
-    let before = (matrix(&desk).row, matrix(&desk).column);
-    desk.press("nn");
-    let cell = |desk: &Desk| match matrix(desk).selected() {
-        Some(Selected::Cell(cell)) => (cell.truth, cell.predicted),
-        other => panic!("{other:?}"),
-    };
-    let selected = cell(&desk);
-    assert_ne!((matrix(&desk).row, matrix(&desk).column), before);
-    score(&mut desk, &many(), 100);
-    assert_eq!(cell(&desk), selected);
+    // The pair that is the rarer of two first is the most frequent one in the end.
+    let pairs: Vec<(usize, u32)> = (0..100)
+        .map(|n| if n < 15 { (5, 6) } else { (2, 3) })
+        .collect();
+    let mut desk = desk_of(&pairs, 20);
+    desk.press("Cn");
+    assert_eq!(selected(&desk), "2>3: 5");
+    let before = matrix(&desk).row;
+    score(&mut desk, &pairs, 100);
+    assert_eq!(selected(&desk), "2>3: 85");
+    assert_ne!(matrix(&desk).row, before);
 }
 
 #[test]
