@@ -7,7 +7,7 @@ use crate::app::layout::page_areas;
 use crate::geometry::CellSize;
 
 /// From this width on, the worst pairs are listed beside the matrix.
-const WIDE: u16 = 100;
+const WIDE: u16 = 116;
 /// Columns of that list.
 const WORST_WIDTH: u16 = 38;
 /// Cells grow up to this many columns, so that headings fit.

@@ -176,7 +176,7 @@ impl Desk {
     /// These are the top predictions of the first images, each with 90 %, and more may follow.
     pub(crate) fn score(&mut self, predicted: &[u32], total: usize) {
         let score = |class: u32| {
-            let second = if class == 0 { 1 } else { 0 };
+            let second = u32::from(class == 0);
             let answer = |class, share: f32| Answer {
                 class,
                 logit: share.ln(),
@@ -771,6 +771,7 @@ fn hold(desk: &Desk) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "most of them are keys")]
 fn whatever_is_pressed_the_shown_picture_is_the_wanted_one_in_the_end() {
     const KEYS: [&str; 72] = [
         "j",

@@ -306,7 +306,8 @@ fn the_mouse_selects_and_opens_in_matrix_and_summary() {
 
 /// A hundred images, every third of which is taken for the next class.
 fn many() -> Vec<(usize, u32)> {
-    let predicted = |n: usize| u32::try_from((n % 12 + usize::from(n % 3 == 0)) % 12).unwrap();
+    let predicted =
+        |n: usize| u32::try_from((n % 12 + usize::from(n.is_multiple_of(3))) % 12).unwrap();
     (0..100).map(|n| (n % 12, predicted(n))).collect()
 }
 
