@@ -3,8 +3,12 @@
 //! The only imperative part of the interface. It draws when the writer has nothing left to write,
 //! so that a slow line gets the newest state and not every state.
 
+pub mod counted;
 pub mod event;
+pub mod help;
 pub mod layout;
+pub mod matrix;
+pub mod overview;
 pub mod picker;
 pub mod review;
 pub mod session;

@@ -6,7 +6,7 @@ mod table;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-pub use table::{BINDINGS, PAGE_BINDINGS};
+pub use table::{BINDINGS, MATRIX_BINDINGS, PAGE_BINDINGS, SUMMARY_BINDINGS};
 
 /// What the user means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +33,8 @@ pub enum Command {
     Advance,
     NextMistakes,
     SaveView,
+    Matrix,
+    Summary,
     /// The class of this rank; 1 is the top prediction.
     TargetRank(u8),
     NextTarget,
@@ -110,6 +112,54 @@ pub enum PageCommand {
     Reverse,
     /// A queue under a name is taken away.
     Remove,
+}
+
+/// What the user means in the confusion matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MatrixCommand {
+    Left,
+    Right,
+    Up,
+    Down,
+    PageLeft,
+    PageRight,
+    PageUp,
+    PageDown,
+    FirstColumn,
+    LastColumn,
+    FirstRow,
+    LastRow,
+    /// The images of the selected cell or class.
+    Choose,
+    /// The next of the most frequent mistakes.
+    NextWorst,
+    PreviousWorst,
+    /// Counts, shares of the row, shares of the column.
+    NextFigures,
+    NextOrder,
+    Summary,
+    Leave,
+}
+
+/// What the user means in the summary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SummaryCommand {
+    Down,
+    Up,
+    PageDown,
+    PageUp,
+    First,
+    Last,
+    /// The images of the selected row.
+    Choose,
+    /// From the figures to the classes, and back.
+    OtherSide,
+    ByRecall,
+    ByPrecision,
+    ByImages,
+    ByNumber,
+    Matrix,
+    Leave,
 }
 
 impl Page {
@@ -205,6 +255,8 @@ const LAYERS: &str = "On the page of layers";
 const METHODS: &str = "On the page of methods";
 const ORDERS: &str = "On the page of orders";
 const QUEUES: &str = "On the page of queues";
+const MATRIX: &str = "In the confusion matrix, C";
+const SUMMARY: &str = "In the summary, S";
 
 /// What a key means.
 #[must_use]
@@ -218,6 +270,18 @@ pub fn lookup(event: &KeyEvent) -> Option<Command> {
 pub fn lookup_on(page: Page, event: &KeyEvent) -> Option<PageCommand> {
     let pressed = Key::pressed(event)?;
     find(bindings_on(page), pressed)
+}
+
+/// What a key means in the confusion matrix.
+#[must_use]
+pub fn lookup_in_matrix(event: &KeyEvent) -> Option<MatrixCommand> {
+    find(MATRIX_BINDINGS.iter(), Key::pressed(event)?)
+}
+
+/// What a key means in the summary.
+#[must_use]
+pub fn lookup_in_summary(event: &KeyEvent) -> Option<SummaryCommand> {
+    find(SUMMARY_BINDINGS.iter(), Key::pressed(event)?)
 }
 
 /// The keys of a page: those of all pages, then its own.
@@ -291,7 +355,12 @@ pub fn groups() -> impl Iterator<Item = (&'static str, Vec<(String, &'static str
     let rows = |group| {
         let main = rows_of(BINDINGS, group);
         let pages = rows_of(PAGE_BINDINGS, group);
-        (group, main.chain(pages).collect())
+        let matrix = rows_of(MATRIX_BINDINGS, group);
+        let summary = rows_of(SUMMARY_BINDINGS, group);
+        (
+            group,
+            main.chain(pages).chain(matrix).chain(summary).collect(),
+        )
     };
     [
         IMAGES,
@@ -306,6 +375,8 @@ pub fn groups() -> impl Iterator<Item = (&'static str, Vec<(String, &'static str
         METHODS,
         ORDERS,
         QUEUES,
+        MATRIX,
+        SUMMARY,
     ]
     .into_iter()
     .map(rows)
@@ -325,11 +396,13 @@ fn rows_of<C>(
 #[must_use]
 pub fn readme_table() -> String {
     format!(
-        "| keys | |\n|---|---|\n{}\n| on the pages of `c`, `L`, `M`, `o` and `Q` | |\n|---|---|\n{}",
+        "| keys | |\n|---|---|\n{}\n| on the pages of `c`, `L`, `M`, `o` and `Q` | |\n|---|---|\n{}\n| in the confusion matrix, `C` | |\n|---|---|\n{}\n| in the summary, `S` | |\n|---|---|\n{}",
         readme_lines(BINDINGS, ""),
         [PAGES, CLASSES, LAYERS, METHODS, ORDERS, QUEUES]
             .map(|group| readme_lines(PAGE_BINDINGS, group))
-            .concat()
+            .concat(),
+        readme_lines(MATRIX_BINDINGS, ""),
+        readme_lines(SUMMARY_BINDINGS, ""),
     )
 }
 
@@ -380,6 +453,8 @@ mod tests {
         for page in Page::ALL {
             assert_unique(bindings_on(page));
         }
+        assert_unique(MATRIX_BINDINGS.iter());
+        assert_unique(SUMMARY_BINDINGS.iter());
     }
 
     #[test]
@@ -389,7 +464,8 @@ mod tests {
             assert!((1..=40).contains(&help.chars().count()), "{help}");
             assert!(!keys.is_empty(), "{help}");
         }
-        assert_eq!(rows.len(), BINDINGS.len() + PAGE_BINDINGS.len());
+        let pages = PAGE_BINDINGS.len() + MATRIX_BINDINGS.len() + SUMMARY_BINDINGS.len();
+        assert_eq!(rows.len(), BINDINGS.len() + pages);
     }
 
     #[test]

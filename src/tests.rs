@@ -154,6 +154,12 @@ fn the_reducer_has_no_clock_no_files_no_threads_no_widgets_and_no_tensors() {
             "app/layout.rs",
             "app/event.rs",
             "app/picker.rs",
+            "app/counted.rs",
+            "app/help.rs",
+            "app/matrix.rs",
+            "app/matrix/grid.rs",
+            "app/overview.rs",
+            "app/update/results.rs",
             "app/update/pages.rs",
             "app/update/explanation.rs",
         ]

@@ -129,6 +129,23 @@ pub fn head(text: &str, columns: usize) -> String {
         .collect()
 }
 
+/// The beginning and the end of a text in this many columns, with a mark where something is left out
+/// between them.
+#[must_use]
+pub fn middle(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    // One column is the mark's. The beginning says more of a name than its end.
+    let room = columns.saturating_sub(1);
+    let end: Vec<&str> = fitting(text.graphemes(true).rev(), room / 2 + 1).collect();
+    let used: usize = end.iter().map(|letter| letter.width()).sum();
+    fitting(text.graphemes(true), columns - used.min(columns))
+        .chain(["…"])
+        .chain(end.into_iter().rev())
+        .collect()
+}
+
 /// As many of the first letters as fit with a mark of one column.
 fn fitting<'a>(
     letters: impl Iterator<Item = &'a str>,
@@ -303,6 +320,23 @@ mod tests {
         assert_eq!(head("木木木", 5), "木木…");
         assert_eq!(tail("木木木", 4), "…木");
         assert_eq!(padded("木", 4), "木  ");
+    }
+
+    #[test]
+    fn a_name_keeps_its_beginning_and_its_end() {
+        assert_eq!(middle("African hunting dog", 19), "African hunting dog");
+        assert_eq!(middle("African hunting dog", 10), "Afric… dog");
+        assert_eq!(middle("tabby 175", 6), "tab…75");
+        for columns in 0..20 {
+            for text in [
+                "木木木木木木木木",
+                "a木b木c木d木e",
+                "👩❤\u{fe0f}👩 e\u{301}e\u{301}",
+            ] {
+                let width = middle(text, columns).width();
+                assert!(width <= columns.max(1), "{text} in {columns} takes {width}");
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 mod caption;
 mod help;
 mod list;
+mod matrix;
+mod overview;
 mod picker;
 mod picture;
 mod predictions;
@@ -52,6 +54,14 @@ fn panes(state: &State, frame: &mut Frame<'_>) -> Option<Slot> {
         }
         Mode::Pick(picker) => {
             picker::draw(state, picker, frame);
+            return None;
+        }
+        Mode::Matrix(matrix) => {
+            matrix::draw(state, matrix, frame);
+            return None;
+        }
+        Mode::Summary(overview) => {
+            overview::draw(state, overview, frame);
             return None;
         }
         Mode::Browse | Mode::Write(_) => {}

@@ -3,7 +3,6 @@
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use crate::geometry::CellSize;
-use crate::keymap::groups;
 
 /// Below this there is no room for a picture beside a list.
 pub const SMALLEST: CellSize = CellSize::new(60, 16);
@@ -11,9 +10,6 @@ pub const SMALLEST: CellSize = CellSize::new(60, 16);
 const WIDE: u16 = 100;
 /// Rows of the predictions: a title and five classes.
 const PREDICTION_ROWS: u16 = 6;
-
-/// Width of a key's line in the help.
-const HELP_WIDTH: u16 = 58;
 
 /// Where everything is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,30 +119,6 @@ pub fn page_areas(size: CellSize) -> Option<PageAreas> {
         detail,
         footer,
     })
-}
-
-/// How the help is spread over pages of columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HelpPages {
-    /// Side by side on a page.
-    pub columns: u16,
-    /// Lines in a column.
-    pub rows: u16,
-    pub pages: usize,
-}
-
-/// As few pages as the keys need in a terminal of this size.
-#[must_use]
-pub fn help_pages(size: CellSize) -> HelpPages {
-    let lines: usize = groups().map(|(_, rows)| rows.len() + 1).sum();
-    let columns = (size.columns / HELP_WIDTH).clamp(1, 2);
-    let rows = size.rows.saturating_sub(1).max(1);
-    let pages = lines.div_ceil(usize::from(columns) * usize::from(rows));
-    HelpPages {
-        columns,
-        rows,
-        pages,
-    }
 }
 
 /// Rows of the list below its title.

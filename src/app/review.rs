@@ -50,6 +50,10 @@ pub struct Reviewing {
     pub advances: bool,
     /// Where the user was the last time.
     pub before: Option<Session>,
+    /// Why the accuracy of all images can hardly be true, in a sentence.
+    pub alarm: Option<String>,
+    /// How many images were scored when that was looked at.
+    pub alarm_of: usize,
 }
 
 /// What is shown of an image that the network gets wrong.
@@ -141,6 +145,8 @@ impl Reviewing {
             scored: 0,
             advances: true,
             before: None,
+            alarm: None,
+            alarm_of: 0,
         }
     }
 

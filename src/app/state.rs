@@ -20,6 +20,8 @@ use crate::model::{ClassIndex, LayerSummary, ModelSummary};
 use crate::picture::{Marks, Style, View};
 
 use super::layout::{Panes, panes};
+use super::matrix::Matrix;
+use super::overview::Overview;
 use super::picker::Picker;
 use super::review::{Reviewing, Writing};
 use super::zoom::Zoom;
@@ -116,6 +118,9 @@ pub enum Mode {
     Help(usize),
     /// A page of rows to choose from.
     Pick(Picker),
+    /// The confusion matrix.
+    Matrix(Box<Matrix>),
+    Summary(Box<Overview>),
 }
 
 impl State {

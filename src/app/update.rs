@@ -5,6 +5,7 @@
 
 mod explanation;
 mod pages;
+mod results;
 mod review;
 mod writing;
 
@@ -13,8 +14,10 @@ use std::collections::HashSet;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
+use super::counted::is_due;
 use super::event::{Effect, Event, Keep};
-use super::layout::{help_pages, list_rows, panes};
+use super::help;
+use super::layout::{list_rows, panes};
 use super::review::Written;
 use super::state::{Mode, ModelState, Search, State};
 use super::zoom::Zoom;
@@ -120,6 +123,7 @@ fn on_resize(state: &mut State, size: CellSize) {
         state.size = size;
         follow_selection(state);
         pages::refresh(state);
+        results::follow(state);
         wish(state);
     }
 }
@@ -132,6 +136,9 @@ fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         && let Mode::Write(writing) = std::mem::replace(&mut state.mode, Mode::Browse)
     {
         return writing::on_key(state, writing, key);
+    }
+    if let Some(effects) = results::on_key(state, &key) {
+        return effects;
     }
     match state.mode {
         Mode::Pick(_) if !quits => pages::on_key(state, key),
@@ -162,7 +169,7 @@ fn on_verdict_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 
 /// The next page of the help, or back to the images after the last one.
 fn turn_help(state: &mut State, page: usize, leave: bool) -> Vec<Effect> {
-    let last = page + 1 >= help_pages(state.size).pages;
+    let last = page + 1 >= help::pages(state).len();
     state.mode = if leave || last {
         Mode::Browse
     } else {
@@ -184,6 +191,8 @@ fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::PageUp => step(state, -page),
         Command::Filter => writing::filter(state),
         Command::Reverse => set_order(state, state.review.order.reversed()),
+        Command::Matrix => return results::open_matrix(state),
+        Command::Summary => return results::open_summary(state),
         Command::SaveView => writing::begin(state, Written::ViewName, String::new()),
         Command::Mark => review::mark(state),
         Command::MarkRange => review::mark_range(state),
@@ -276,6 +285,9 @@ fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
     }
     if matches!(state.mode, Mode::Pick(_)) {
         return pages::on_mouse(state, mouse);
+    }
+    if matches!(state.mode, Mode::Matrix(_) | Mode::Summary(_)) {
+        return results::on_mouse(state, mouse);
     }
     let at = Position::new(mouse.column, mouse.row);
     match mouse.kind {
@@ -393,10 +405,7 @@ fn in_words(order: Order) -> String {
 /// again with each score, it would never stand still.
 fn requeue_as_scored(state: &mut State) {
     let depends = !state.review.query.is_empty() || state.review.order.by != By::Name;
-    let (done, before) = (state.scoring.done, state.review.scored);
-    let is_due =
-        done >= before + before / 10 + 10 || (done == state.scoring.total && done > before);
-    if depends && is_due {
+    if depends && is_due(state, state.review.scored) {
         requeue(state);
     }
 }
@@ -495,6 +504,7 @@ fn on_reply(state: &mut State, reply: Reply) -> Vec<Effect> {
             state.model = ModelState::Ready(Box::new(about.summary));
             state.labels = about.labels;
             pages::refresh(state);
+            results::recount(state);
             wish(state);
             return open_folder(state);
         }
@@ -520,6 +530,7 @@ fn on_reply(state: &mut State, reply: Reply) -> Vec<Effect> {
                 }
             }
             requeue_as_scored(state);
+            results::as_scored(state);
         }
         Reply::Layers(layers) => {
             state.layers = layers;

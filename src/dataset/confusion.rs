@@ -170,8 +170,9 @@ impl Confusion {
     }
 }
 
-/// A class as a query has it: by name, by number where the name is missing or another's as well.
-fn written(class: u32, labels: &[String]) -> String {
+/// A class as a query has it, behind `true:` and `pred:`: by name, by number where the name is missing or another's as well.
+#[must_use]
+pub fn written(class: u32, labels: &[String]) -> String {
     let number = || format!("#{class}");
     let Some(label) = labels.get(class as usize) else {
         return number();

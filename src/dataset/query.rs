@@ -33,7 +33,7 @@ use super::row::Row;
 pub use complete::{Completion, complete};
 use needle::Needle;
 use resolve::ClassSet;
-pub(super) use resolve::quoted;
+pub use resolve::quoted;
 use terms::Flag;
 
 /// The names that a query can use.

@@ -4,8 +4,9 @@
 use crossterm::event::KeyCode;
 
 use super::{
-    Binding, CLASS, CLASSES, Command, EXPLANATION, IMAGES, LAYERS, METHODS, ORDERS, PAGES, PICTURE,
-    PROGRAM, Page, PageCommand, Pan, QUEUES, REVIEW, bind, ctrl, key, letter,
+    Binding, CLASS, CLASSES, Command, EXPLANATION, IMAGES, LAYERS, MATRIX, METHODS, MatrixCommand,
+    ORDERS, PAGES, PICTURE, PROGRAM, Page, PageCommand, Pan, QUEUES, REVIEW, SUMMARY,
+    SummaryCommand, bind, ctrl, key, letter,
 };
 
 /// Every key.
@@ -65,6 +66,8 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[ctrl('r')],                        Command::Redo,                "do again what was undone",                "",         REVIEW),
     bind(&[letter('A')],                      Command::Advance,             "go on after a verdict, or stay",          "",         REVIEW),
     bind(&[letter('B')],                      Command::NextMistakes,        "mistakes: both classes, difference, one", "",         REVIEW),
+    bind(&[letter('C')],                      Command::Matrix,              "confusion matrix; a cell is a queue",     "matrix",   REVIEW),
+    bind(&[letter('S')],                      Command::Summary,             "summary: accuracy, classes, calibration", "summary",  REVIEW),
     bind(&[letter('y')],                      Command::CopyPath,            "copy the path of the image",              "",         PROGRAM),
     bind(&[letter('?'), key(KeyCode::F(1))],  Command::Help,                "this help",                               "help",     PROGRAM),
     bind(&[ctrl('l')],                        Command::Redraw,              "draw everything again",                   "",         PROGRAM),
@@ -100,4 +103,47 @@ pub const PAGE_BINDINGS: &[Binding<PageCommand>] = &[
     bind(&[letter('j')],                       PageCommand::Down,        "next row",                                "",         QUEUES),
     bind(&[letter('k')],                       PageCommand::Up,          "previous row",                            "",         QUEUES),
     bind(&[letter('x'), key(KeyCode::Delete)], PageCommand::Remove,      "take the queue away",                     "remove",   QUEUES),
+];
+
+/// Every key of the confusion matrix.
+#[rustfmt::skip]
+pub const MATRIX_BINDINGS: &[Binding<MatrixCommand>] = &[
+    bind(&[key(KeyCode::Enter)],               MatrixCommand::Choose,        "the images of the cell; or click twice",  "images",  MATRIX),
+    bind(&[key(KeyCode::Esc), letter('C')],    MatrixCommand::Leave,         "back to the picture",                     "back",    MATRIX),
+    bind(&[letter('n')],                       MatrixCommand::NextWorst,     "next of the worst pairs",                 "worst",   MATRIX),
+    bind(&[letter('N')],                       MatrixCommand::PreviousWorst, "previous of the worst pairs",             "",        MATRIX),
+    bind(&[letter('v')],                       MatrixCommand::NextFigures,   "counts, % of the row, % of the column",   "figures", MATRIX),
+    bind(&[letter('o')],                       MatrixCommand::NextOrder,     "worst pairs first, or by class number",   "order",   MATRIX),
+    bind(&[letter('S')],                       MatrixCommand::Summary,       "the summary",                             "summary", MATRIX),
+    bind(&[letter('h'), key(KeyCode::Left)],   MatrixCommand::Left,          "left; before the first: a true class",    "",        MATRIX),
+    bind(&[letter('l'), key(KeyCode::Right)],  MatrixCommand::Right,         "right",                                   "",        MATRIX),
+    bind(&[letter('k'), key(KeyCode::Up)],     MatrixCommand::Up,            "up; above the first: a predicted class",  "",        MATRIX),
+    bind(&[letter('j'), key(KeyCode::Down)],   MatrixCommand::Down,          "down",                                    "",        MATRIX),
+    bind(&[key(KeyCode::PageDown), ctrl('d')], MatrixCommand::PageDown,      "a page down",                             "",        MATRIX),
+    bind(&[key(KeyCode::PageUp), ctrl('u')],   MatrixCommand::PageUp,        "a page up",                               "",        MATRIX),
+    bind(&[letter('<')],                       MatrixCommand::PageLeft,      "a page to the left",                      "",        MATRIX),
+    bind(&[letter('>')],                       MatrixCommand::PageRight,     "a page to the right",                     "",        MATRIX),
+    bind(&[key(KeyCode::Home)],                MatrixCommand::FirstColumn,   "first column",                            "",        MATRIX),
+    bind(&[key(KeyCode::End)],                 MatrixCommand::LastColumn,    "last column",                             "",        MATRIX),
+    bind(&[letter('g')],                       MatrixCommand::FirstRow,      "first row",                               "",        MATRIX),
+    bind(&[letter('G')],                       MatrixCommand::LastRow,       "last row",                                "",        MATRIX),
+];
+
+/// Every key of the summary.
+#[rustfmt::skip]
+pub const SUMMARY_BINDINGS: &[Binding<SummaryCommand>] = &[
+    bind(&[key(KeyCode::Enter)],               SummaryCommand::Choose,      "the images of the row; or click twice",  "images",    SUMMARY),
+    bind(&[key(KeyCode::Esc), letter('S')],    SummaryCommand::Leave,       "back to the picture",                    "back",      SUMMARY),
+    bind(&[key(KeyCode::Tab)],                 SummaryCommand::OtherSide,   "the figures, or the classes",            "classes",   SUMMARY),
+    bind(&[letter('r')],                       SummaryCommand::ByRecall,    "classes by recall, worst first",         "recall",    SUMMARY),
+    bind(&[letter('p')],                       SummaryCommand::ByPrecision, "classes by precision, worst first",      "precision", SUMMARY),
+    bind(&[letter('i')],                       SummaryCommand::ByImages,    "classes by images, most first",          "",          SUMMARY),
+    bind(&[letter('o')],                       SummaryCommand::ByNumber,    "classes in the order of the model",      "",          SUMMARY),
+    bind(&[letter('C')],                       SummaryCommand::Matrix,      "the confusion matrix",                   "matrix",    SUMMARY),
+    bind(&[letter('j'), key(KeyCode::Down)],   SummaryCommand::Down,        "next row",                               "",          SUMMARY),
+    bind(&[letter('k'), key(KeyCode::Up)],     SummaryCommand::Up,          "previous row",                           "",          SUMMARY),
+    bind(&[key(KeyCode::PageDown), ctrl('d')], SummaryCommand::PageDown,    "a page down",                            "",          SUMMARY),
+    bind(&[key(KeyCode::PageUp), ctrl('u')],   SummaryCommand::PageUp,      "a page up",                              "",          SUMMARY),
+    bind(&[letter('g'), key(KeyCode::Home)],   SummaryCommand::First,       "first row",                              "",          SUMMARY),
+    bind(&[letter('G'), key(KeyCode::End)],    SummaryCommand::Last,        "last row",                               "",          SUMMARY),
 ];

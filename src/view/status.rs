@@ -15,7 +15,10 @@ use crate::app::state::{Mode, ModelState, Search, State};
 use crate::dataset::order::Order;
 use crate::job::Progress;
 use crate::keymap::BINDINGS;
-use crate::text::count;
+use crate::text::{count, visible};
+
+/// Where the accuracy of all images cannot be true.
+const ALARM: &str = "! absurd accuracy; S tells more";
 
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let width = usize::from(area.width);
@@ -26,7 +29,13 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
         let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
         Line::from(head(&words.join(" · "), width)).bold()
     } else if state.message.is_empty() {
-        Line::from(head(&summary(state), width)).dim()
+        let alarm = state.review.alarm.as_ref().map_or("", |_| ALARM);
+        let gap = if alarm.is_empty() { "" } else { " " };
+        let room = width.saturating_sub(alarm.width() + gap.width());
+        Line::from(vec![
+            Span::from(alarm).bold().yellow().reversed(),
+            Span::from(format!("{gap}{}", head(&summary(state), room))).dim(),
+        ])
     } else {
         Line::from(head(&state.message, width)).bold()
     };
@@ -65,7 +74,9 @@ fn written(state: &State, writing: &Writing, width: usize) -> Line<'static> {
     let before = tail(&before, room);
     let after = head(&after, room.saturating_sub(before.width()));
     let rest = room.saturating_sub(before.width() + after.width());
-    let told = Span::from(head(&told, rest));
+    let told = head(&told, rest);
+    let offered = offers(writing, rest.saturating_sub(told.width()));
+    let told = Span::from(told);
     Line::from(vec![
         Span::from(name).bold(),
         Span::from(before),
@@ -76,7 +87,30 @@ fn written(state: &State, writing: &Writing, width: usize) -> Line<'static> {
         } else {
             told.dim()
         },
+        Span::from(offered).dim().italic(),
     ])
+}
+
+/// How the filter can go on, as far as there is room; nothing while Tab goes through it.
+fn offers(writing: &Writing, room: usize) -> String {
+    let Written::Filter {
+        offers,
+        offered: None,
+    } = &writing.what
+    else {
+        return String::new();
+    };
+    let mut words = String::new();
+    for offer in offers {
+        let lead = if words.is_empty() { "  Tab: " } else { "  " };
+        let offer = visible(&offer.text);
+        if words.width() + lead.width() + offer.width() > room {
+            break;
+        }
+        words.push_str(lead);
+        words.push_str(&offer);
+    }
+    words
 }
 
 /// " (3 images)", where there are several.

@@ -5,7 +5,7 @@ use ratatui::style::Color;
 
 use super::*;
 use crate::app::event::Event;
-use crate::app::layout::help_pages;
+use crate::app::help;
 use crate::app::update::tests::Desk;
 use crate::dataset::ImageId;
 use crate::explain::ChannelWeight;
@@ -14,6 +14,8 @@ use crate::graphics::Protocol;
 use crate::heatmap::{Grid, Heatmap};
 use crate::job::Reply;
 use crate::keymap::BINDINGS;
+
+mod results;
 
 const NAMES: [&str; 5] = [
     "a.png",
@@ -120,7 +122,7 @@ fn the_help_page_has_every_key() {
             page += &last;
             desk.press("j");
         }
-        let number = match help_pages(desk.state.size).pages {
+        let number = match help::pages(&desk.state).len() {
             1 => String::new(),
             pages => format!(", page {pages} of {pages}"),
         };

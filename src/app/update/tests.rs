@@ -1,5 +1,6 @@
 mod explanation;
 mod pages;
+mod results;
 mod review;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use crate::app::layout::page_areas;
 use crate::app::review::{Reviewing, Said};
 use crate::dataset::ImageEntry;
 use crate::dataset::review::{Review, usual};
+use crate::dataset::score::{Answer, Score};
 use crate::dataset::store::{Stamp, Version};
 use crate::dataset::truth::known::TrueClasses;
 use crate::explain::methods::MethodId;
@@ -22,7 +24,7 @@ use crate::explain::{Explanation, Prediction};
 use crate::geometry::{InputGeometry, PixelSize, Window};
 use crate::graphics::{Capabilities, Protocol};
 use crate::heatmap::{Grid, Heatmap};
-use crate::job::{About, Times};
+use crate::job::{About, Progress, Times};
 use crate::model::precision::Precision;
 use crate::model::{ClassIndex, LayerSummary, ModelSummary};
 use crate::picture::colormap::Colormap;
@@ -173,6 +175,28 @@ impl Desk {
     pub(crate) fn truth(&mut self, classes: &[&[usize]]) {
         let of = |image: ImageId| classes.get(image.0).copied().unwrap_or_default().to_vec();
         self.state.truth = Arc::new(TrueClasses::new(classes.len(), of));
+    }
+
+    /// These are the top predictions of the first images, each with 90 %, and more may follow.
+    pub(crate) fn score(&mut self, predicted: &[u32], total: usize) {
+        let score = |class: u32| {
+            let second = u32::from(class == 0);
+            let answer = |class, share: f32| Answer {
+                class,
+                logit: share.ln(),
+            };
+            Score::new(&[answer(class, 0.9), answer(second, 0.1)], 0.0, 0.325)
+        };
+        let scores = (0..).zip(predicted);
+        let scores = scores.map(|(image, class)| (ImageId(image), Ok(score(*class))));
+        self.event(Event::Reply(Reply::Scored {
+            scores: scores.collect(),
+            progress: Progress {
+                done: predicted.len(),
+                total,
+                per_second: None,
+            },
+        }));
     }
 
     pub(crate) fn press(&mut self, script: &str) {
@@ -742,11 +766,13 @@ fn hold(desk: &Desk) {
             "the selected row is off the screen"
         );
     }
+    results::hold(state);
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "most of them are keys")]
 fn whatever_is_pressed_the_shown_picture_is_the_wanted_one_in_the_end() {
-    const KEYS: [&str; 64] = [
+    const KEYS: [&str; 72] = [
         "j",
         "k",
         "g",
@@ -811,12 +837,20 @@ fn whatever_is_pressed_the_shown_picture_is_the_wanted_one_in_the_end() {
         "<Tab>",
         "<Down>",
         "<End>",
+        "C",
+        "C",
+        "S",
+        "S",
+        "i",
+        "h",
+        "<Home>",
+        "N",
     ];
     let names: Vec<String> = (0..40)
         .map(|n| format!("{}{n}.png", if n % 3 == 0 { "owl" } else { "wren" }))
         .collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    for seed in 0..60 {
+    for seed in 0..70 {
         let mut random = Random(seed);
         let mut desk = Desk::ready(&names, SIZE);
         let truth: Vec<[usize; 2]> = (0..names.len())
@@ -827,8 +861,18 @@ fn whatever_is_pressed_the_shown_picture_is_the_wanted_one_in_the_end() {
             .map(|(image, classes)| if image % 2 == 0 { &classes[..] } else { &[] })
             .collect();
         desk.truth(&truth);
+        let mut predicted = Vec::new();
         for _ in 0..300 {
-            match random.below(10) {
+            match random.below(11) {
+                10 if predicted.len() < names.len() => {
+                    let more = 1 + random.below(names.len() - predicted.len());
+                    predicted.extend((0..more).map(|n| u32::try_from(n % 12).unwrap()));
+                    desk.score(&predicted, names.len());
+                }
+                // Most other keys leave these pages.
+                0..5 if matches!(desk.state.mode, Mode::Matrix(_) | Mode::Summary(_)) => {
+                    desk.press(results::KEYS[random.below(results::KEYS.len())]);
+                }
                 0..7 => desk.press(KEYS[random.below(KEYS.len())]),
                 7 if !desk.open.is_empty() => desk.answer(),
                 8 if !desk.open.is_empty() => match random.below(3) {

@@ -27,7 +27,10 @@ pub(super) fn filter(state: &mut State) {
         offered: None,
     };
     state.review.anchor = state.current().map(|image| image.id);
-    begin(state, what, state.filter.clone());
+    let line = Input::new(state.filter.clone());
+    let mut writing = Writing { what, line };
+    suggest(state, &mut writing);
+    state.mode = Mode::Write(writing);
 }
 
 /// A note on the marked images, or on the selected one. Several begin with an empty one.
@@ -99,10 +102,7 @@ pub(super) fn on_key(state: &mut State, mut writing: Writing, key: KeyEvent) -> 
         _ => {
             if let Some(request) = request(key) {
                 writing.line.handle(request);
-                if let Written::Filter { offers, offered } = &mut writing.what {
-                    offers.clear();
-                    *offered = None;
-                }
+                suggest(state, &mut writing);
                 take_filter(state, &writing);
             }
         }
@@ -116,8 +116,10 @@ pub(super) fn on_paste(state: &mut State, text: &str) {
         for letter in text.chars().filter(|letter| !letter.is_control()) {
             writing.line.handle(InputRequest::InsertChar(letter));
         }
-        let writing = writing.clone();
+        let mut writing = writing.clone();
+        suggest(state, &mut writing);
         take_filter(state, &writing);
+        state.mode = Mode::Write(writing);
     }
 }
 
@@ -193,20 +195,30 @@ pub(super) fn note_is(state: &State, images: &[ImageId], text: &str) -> Vec<Effe
     })
 }
 
+/// Looks for the ways in which the term at the cursor can go on. They are shown, and Tab takes them.
+fn suggest(state: &State, writing: &mut Writing) {
+    let cursor = cursor(&writing.line);
+    if let Written::Filter { offers, offered } = &mut writing.what {
+        let (verdicts, tags) = (state.review.all_verdicts(), state.review.all_tags());
+        let vocabulary = vocabulary(state, &verdicts, &tags);
+        *offers = complete(writing.line.value(), cursor, &vocabulary);
+        *offered = None;
+    }
+}
+
+/// Place of the cursor in bytes.
+fn cursor(line: &Input) -> usize {
+    let text = line.value();
+    let place = text.char_indices().nth(line.cursor());
+    place.map_or(text.len(), |(place, _)| place)
+}
+
 /// Puts the next way to go on into the line, or the one before.
 fn offer(state: &State, writing: &mut Writing, forth: bool) {
     let text = writing.line.value().to_owned();
-    let cursor = text
-        .char_indices()
-        .nth(writing.line.cursor())
-        .map_or(text.len(), |(place, _)| place);
+    let cursor = cursor(&writing.line);
     match &mut writing.what {
         Written::Filter { offers, offered } => {
-            if offers.is_empty() {
-                let (verdicts, tags) = (state.review.all_verdicts(), state.review.all_tags());
-                *offers = complete(&text, cursor, &vocabulary(state, &verdicts, &tags));
-                *offered = None;
-            }
             let count = offers.len();
             if count == 0 {
                 return;

@@ -148,7 +148,8 @@ pub(super) fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<
 }
 
 /// A name as it must be written after a colon, in quotes where it needs them.
-pub(in crate::dataset) fn quoted(name: &str) -> String {
+#[must_use]
+pub fn quoted(name: &str) -> String {
     let is_special = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '(' | ')');
     let is_word = ["none", "any"]
         .iter()
