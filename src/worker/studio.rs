@@ -36,6 +36,7 @@ use crate::picture::layers::{Ground, Heat, Layers, Photo, ground, heat, photo, w
 use crate::picture::overlay::{Crop, Parts, compose};
 use name::name_part;
 use shelf::Shelf;
+pub use shelf::facts_of;
 
 /// How many predictions are shown.
 pub const TOP: usize = 5;
@@ -133,7 +134,7 @@ impl Studio {
     /// Keeps scores of these images in a store.
     #[must_use]
     pub fn with_store(mut self, store: Store, keys: Arc<Keys>, images: Vec<ImageEntry>) -> Self {
-        match Shelf::open(store, keys, images, self.model.summary()) {
+        match Shelf::open(store, keys, images, &facts_of(&self.model)) {
             Ok(shelf) => self.shelf = Some(shelf),
             Err(error) => log::warn!("scores are not kept: {error}"),
         }

@@ -6,15 +6,35 @@ use std::time::{Duration, Instant};
 use crate::dataset::ImageEntry;
 use crate::dataset::keys::Keys;
 use crate::dataset::score::Score;
-use crate::dataset::store::{ModelId, Scored as Kept, Store, StoreError};
+use crate::dataset::store::{ModelFacts, ModelId, Scored as Kept, Store, StoreError};
 use crate::dataset::truth::known::TrueClasses;
 use crate::job::Scored;
-use crate::model::ModelSummary;
+use crate::model::Model;
 use crate::worker::Prepared;
 use crate::worker::scoring::Scoring;
 
 /// Scores are written together with those of so long: each write waits for the disk.
 const WRITE: Duration = Duration::from_secs(1);
+
+/// What the store keeps of a model beside its scores.
+#[must_use]
+pub fn facts_of(model: &Model) -> ModelFacts {
+    let summary = model.summary();
+    ModelFacts {
+        name: summary.name.clone(),
+        family: summary.family.clone(),
+        fingerprint: summary.fingerprint.clone(),
+        classes: summary.classes,
+        recipe: summary.recipe.clone(),
+        layer: summary.layer.clone(),
+        precision: summary.precision.name().to_owned(),
+        labels: if model.labels().known() {
+            model.labels().all(summary.classes)
+        } else {
+            Vec::new()
+        },
+    }
+}
 
 /// The scores of one model.
 #[derive(Debug)]
@@ -33,26 +53,9 @@ impl Shelf {
         mut store: Store,
         keys: Arc<Keys>,
         images: Vec<ImageEntry>,
-        summary: &ModelSummary,
+        facts: &ModelFacts,
     ) -> Result<Self, StoreError> {
-        let about = format!(
-            "{} ({}), {}, at {}, {}",
-            summary.name,
-            summary.family,
-            summary.recipe,
-            summary.layer,
-            summary.precision.name()
-        );
-        // The name of the file does not change what the network answers.
-        let key = format!(
-            "{}|{}|{}|{}|{}",
-            summary.fingerprint,
-            summary.classes,
-            summary.recipe,
-            summary.layer,
-            summary.precision.name()
-        );
-        let model = store.model(&key, &about)?;
+        let model = store.model_of(facts)?;
         Ok(Self {
             store,
             keys,
