@@ -166,7 +166,7 @@ fn choose(settings: &ExportSettings, store: &Store, progress: &Progress) -> Resu
     }
     let facts = facts_of(&model);
     let same = known.iter().find(|known| known.key == facts.key());
-    if same.is_none() && !known.is_empty() {
+    if same.is_none() && !known.is_empty() && !settings.score {
         let others = listed(&known);
         if !is_named {
             bail!("the scores are those of another model; give it with --model: {others}");

@@ -24,13 +24,14 @@ pub(super) fn write(
     table: &Table<'_>,
     file: &mut (impl Write + Send),
 ) -> Result<usize, String> {
-    grouped(records, table, file).map_err(|error| error.to_string())
+    grouped(records, table, file, GROUP).map_err(|error| error.to_string())
 }
 
-fn grouped(
+pub(super) fn grouped(
     mut records: impl Iterator<Item = Record>,
     table: &Table<'_>,
     file: &mut (impl Write + Send),
+    rows: usize,
 ) -> Result<usize, ParquetError> {
     let columns = columns(table);
     let schema = parse_message_type(&schema(&columns))?;
@@ -38,7 +39,7 @@ fn grouped(
     let mut writer = SerializedFileWriter::new(file, Arc::new(schema), properties)?;
     let mut written = 0;
     loop {
-        let group: Vec<Record> = records.by_ref().take(GROUP).collect();
+        let group: Vec<Record> = records.by_ref().take(rows).collect();
         if group.is_empty() {
             break;
         }

@@ -73,12 +73,16 @@ fn tiles(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "</ul>")
 }
 
-/// ", 58.1 to 64.0 % (of 16)".
+/// " of 16; 95 % interval 58.1 to 64.0 %".
 fn interval(rate: Rate) -> String {
     let bounds = rate.interval().map_or_else(String::new, |[low, high]| {
-        format!(", {:.1} to {} with 95\u{a0}%", low * 100.0, percent(high))
+        format!(
+            "; 95\u{a0}% interval {:.1} to {}",
+            low * 100.0,
+            percent(high)
+        )
     });
-    format!("{bounds}, of {}", rate.of)
+    format!(" of {}{bounds}", rate.of)
 }
 
 /// Verdicts and calibration, where there are any.
