@@ -15,7 +15,7 @@ use super::arguments::{ModelArguments, ScanArguments, StyleArguments};
 use crate::dataset::confusion::Confusion;
 use crate::dataset::export::report::{self, Report};
 use crate::dataset::export::{self, Existing, Record, Table};
-use crate::dataset::order::Order;
+use crate::dataset::order::{By, Order};
 use crate::dataset::scan::ScanOptions;
 use crate::dataset::summary::Summary;
 use crate::model::catalog::Hub;
@@ -238,15 +238,21 @@ fn page(
     let all = gathered.records.len();
     let filter = match settings.filter.trim() {
         "" => "all images".to_owned(),
-        filter => format!(
-            "{} of {} that fit {filter}",
-            queue.len(),
-            count(all, "image")
-        ),
+        filter => format!("those of {} that fit: {filter}", count(all, "image")),
+    };
+    let order = match settings.order {
+        Order {
+            by: By::Name,
+            descending: false,
+        } => "by name".to_owned(),
+        Order { by, descending } => {
+            let first = if descending { "largest" } else { "smallest" };
+            format!("by {}, {first} first", by.name())
+        }
     };
     let report = Report {
         title: &title(&settings.paths),
-        queue: &format!("{filter}, by {}", settings.order),
+        queue: &format!("{filter}; {order}"),
         table,
         summary: &summary,
         confusion: &confusion,

@@ -125,7 +125,8 @@ pub fn write(
 /// The bytes of a path in hexadecimal digits.
 fn hex(path: &Path) -> String {
     let bytes = path.as_os_str().as_bytes().iter();
-    bytes.map(|byte| format!("{byte:02x}")).collect()
+    let digits: Vec<String> = bytes.map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 /// A path, safe to print.

@@ -68,19 +68,19 @@ impl Browser {
     }
 
     fn load(&mut self, page: &Path) {
-        let target = self.ask("Target.createTarget", json!({ "url": "about:blank" }));
+        let target = self.ask("Target.createTarget", &json!({ "url": "about:blank" }));
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
-        let session = self.ask("Target.attachToTarget", attach);
+        let session = self.ask("Target.attachToTarget", &attach);
         self.session = Some(session["sessionId"].as_str().unwrap().to_owned());
         for domain in ["Runtime", "Log", "Network", "Page"] {
-            self.ask(&format!("{domain}.enable"), json!({}));
+            self.ask(&format!("{domain}.enable"), &json!({}));
         }
         let offline = json!({
             "offline": true, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1
         });
-        self.ask("Network.emulateNetworkConditions", offline);
+        self.ask("Network.emulateNetworkConditions", &offline);
         let url = format!("file://{}", page.to_str().unwrap());
-        self.ask("Page.navigate", json!({ "url": url }));
+        self.ask("Page.navigate", &json!({ "url": url }));
         let start = Instant::now();
         while self.evaluate("document.readyState === 'complete' && location.protocol === 'file:'")
             != json!(true)
@@ -95,7 +95,7 @@ impl Browser {
         let evaluate = json!({
             "expression": expression, "returnByValue": true, "awaitPromise": true
         });
-        let answer = self.ask("Runtime.evaluate", evaluate);
+        let answer = self.ask("Runtime.evaluate", &evaluate);
         assert!(
             answer.get("exceptionDetails").is_none(),
             "{expression}: {answer}"
@@ -103,7 +103,7 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    pub(crate) fn ask(&mut self, method: &str, parameters: Value) -> Value {
+    pub(crate) fn ask(&mut self, method: &str, parameters: &Value) -> Value {
         self.asked += 1;
         let mut message = json!({ "id": self.asked, "method": method, "params": parameters });
         if let Some(session) = &self.session {

@@ -11,7 +11,7 @@ folder = sys.argv[1]
 table = pq.read_table(f"{folder}/r.parquet")
 parquet = pd.read_parquet(f"{folder}/r.parquet")
 csv = pd.read_csv(f"{folder}/r.csv", keep_default_na=False, dtype=str)
-lines = pd.read_json(f"{folder}/r.jsonl", lines=True, convert_dates=False, dtype=False)
+lines = pd.read_json(f"{folder}/r.jsonl", lines=True, dtype=False)
 
 assert list(parquet.columns) == list(csv.columns) == list(lines.columns)
 assert len(parquet) == len(csv) == len(lines) == int(sys.argv[2]), len(parquet)
@@ -40,17 +40,15 @@ def plain(value):
         return value
     if hasattr(value, "__len__"):
         return ";".join(str(plain(item)) for item in value)
-    if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return value
+    return "" if pd.isna(value) else value
 
 
 def is_same(text, value):
     value = plain(value)
     if isinstance(value, pd.Timestamp):
         return pd.Timestamp(text) == value
-    if isinstance(value, bool) or type(value).__name__ == "bool_":
-        return text == str(bool(value)).lower()
+    if text in ("true", "false"):
+        return value == (text == "true")
     if isinstance(value, str):
         return text == value
     return math.isclose(float(text), float(value), rel_tol=1e-6)

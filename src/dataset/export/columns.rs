@@ -54,6 +54,7 @@ pub(super) struct Line<'a> {
 }
 
 /// One column.
+#[derive(Clone, Copy)]
 pub(super) struct Column {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
@@ -212,9 +213,10 @@ static COLUMNS: &[Column] = &[
     always(column("path", Kind::Text, "the file as it was found, as it can be opened from where the program was started",
         |line| Value::Text(line.record.path.to_string_lossy().into_owned()))),
     column(ODD, Kind::Text, "the bytes of `path`; only where some path is no UTF-8, and nothing where this one is",
-        |line| match super::is_odd(&line.record.path) {
-            true => Value::Text(hex(&line.record.path)),
-            false => Value::Unknown,
+        |line| if super::is_odd(&line.record.path) {
+            Value::Text(hex(&line.record.path))
+        } else {
+            Value::Unknown
         }),
     always(column("image", Kind::Text, "the file relative to the folder of the review, as the store names it",
         |line| Value::Text(String::from_utf8_lossy(line.record.image.as_bytes()).into_owned()))),
@@ -229,26 +231,26 @@ static COLUMNS: &[Column] = &[
     column("unreadable", Kind::Text, "why the image cannot be read, where it cannot",
         |line| line.record.unreadable.as_deref().map_or(Value::Unknown, Value::Word)),
 
-    column("class", Kind::Count, "number of the top class, from 0", |line| class::<0>(line)),
-    column("label", Kind::Word, "its name", |line| label::<0>(line)),
-    column("logit", Kind::Number, "its output before softmax", |line| logit::<0>(line)),
-    column("probability", Kind::Number, "its probability, 0 to 1", |line| probability::<0>(line)),
-    column("class_2", Kind::Count, "the same of the second class", |line| class::<1>(line)),
-    column("label_2", Kind::Word, "as `label`", |line| label::<1>(line)),
-    column("logit_2", Kind::Number, "as `logit`", |line| logit::<1>(line)),
-    column("probability_2", Kind::Number, "as `probability`", |line| probability::<1>(line)),
-    column("class_3", Kind::Count, "of the third", |line| class::<2>(line)),
-    column("label_3", Kind::Word, "as `label`", |line| label::<2>(line)),
-    column("logit_3", Kind::Number, "as `logit`", |line| logit::<2>(line)),
-    column("probability_3", Kind::Number, "as `probability`", |line| probability::<2>(line)),
-    column("class_4", Kind::Count, "of the fourth", |line| class::<3>(line)),
-    column("label_4", Kind::Word, "as `label`", |line| label::<3>(line)),
-    column("logit_4", Kind::Number, "as `logit`", |line| logit::<3>(line)),
-    column("probability_4", Kind::Number, "as `probability`", |line| probability::<3>(line)),
-    column("class_5", Kind::Count, "of the fifth", |line| class::<4>(line)),
-    column("label_5", Kind::Word, "as `label`", |line| label::<4>(line)),
-    column("logit_5", Kind::Number, "as `logit`", |line| logit::<4>(line)),
-    column("probability_5", Kind::Number, "as `probability`", |line| probability::<4>(line)),
+    column("class", Kind::Count, "number of the top class, from 0", class::<0>),
+    column("label", Kind::Word, "its name", label::<0>),
+    column("logit", Kind::Number, "its output before softmax", logit::<0>),
+    column("probability", Kind::Number, "its probability, 0 to 1", probability::<0>),
+    column("class_2", Kind::Count, "the same of the second class", class::<1>),
+    column("label_2", Kind::Word, "as `label`", label::<1>),
+    column("logit_2", Kind::Number, "as `logit`", logit::<1>),
+    column("probability_2", Kind::Number, "as `probability`", probability::<1>),
+    column("class_3", Kind::Count, "of the third", class::<2>),
+    column("label_3", Kind::Word, "as `label`", label::<2>),
+    column("logit_3", Kind::Number, "as `logit`", logit::<2>),
+    column("probability_3", Kind::Number, "as `probability`", probability::<2>),
+    column("class_4", Kind::Count, "of the fourth", class::<3>),
+    column("label_4", Kind::Word, "as `label`", label::<3>),
+    column("logit_4", Kind::Number, "as `logit`", logit::<3>),
+    column("probability_4", Kind::Number, "as `probability`", probability::<3>),
+    column("class_5", Kind::Count, "of the fifth", class::<4>),
+    column("label_5", Kind::Word, "as `label`", label::<4>),
+    column("logit_5", Kind::Number, "as `logit`", logit::<4>),
+    column("probability_5", Kind::Number, "as `probability`", probability::<4>),
     column("entropy", Kind::Number, "entropy of the probabilities of all classes, in nats",
         |line| number(line.row.score.map(|score| score.entropy))),
     column("margin", Kind::Number, "probability of the top class less that of the second",

@@ -6,9 +6,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
 
-use super::html::{escaped, or_dash, percent};
+use super::html::{class_name, escaped, or_dash, percent};
 use super::{Picture, Record, Table};
 use crate::dataset::row::Row;
+use crate::dataset::score::Score;
 
 /// Whether the prediction is right, as the script knows it, and as people read it.
 fn state(row: &Row<'_>) -> (&'static str, &'static str) {
@@ -21,16 +22,11 @@ fn state(row: &Row<'_>) -> (&'static str, &'static str) {
     }
 }
 
-/// The name of a class, or its number; escaped.
-fn name(table: &Table<'_>, class: u32) -> String {
-    let label = table
-        .model
-        .and_then(|model| model.labels.get(class as usize));
-    label.map_or_else(|| format!("#{class}"), |label| escaped(label))
-}
-
 fn names(table: &Table<'_>, classes: &[u32]) -> String {
-    let names: Vec<String> = classes.iter().map(|class| name(table, *class)).collect();
+    let names: Vec<String> = classes
+        .iter()
+        .map(|class| class_name(table, *class))
+        .collect();
     names.join(", ")
 }
 
@@ -104,7 +100,7 @@ fn top(row: &Row<'_>, table: &Table<'_>, out: &mut impl Write) -> io::Result<()>
     writeln!(out, "<ol class=\"top\" aria-label=\"predictions\">")?;
     for answer in score.top() {
         let share = score.probability(answer.logit);
-        let name = name(table, answer.class);
+        let name = class_name(table, answer.class);
         let name = if row.truth.contains(&answer.class) {
             format!("<b>{name}</b> <span class=\"right\">✓</span>")
         } else {
@@ -147,8 +143,8 @@ fn said(record: &Record, out: &mut impl Write) -> io::Result<()> {
 pub(super) fn row(record: &Record, table: &Table<'_>, out: &mut impl Write) -> io::Result<()> {
     let row = record.row();
     let (state, words) = state(&row);
-    let predicted = row.predicted().map(|class| name(table, class));
-    let confidence = row.score.and_then(|score| score.confidence());
+    let predicted = row.predicted().map(|class| class_name(table, class));
+    let confidence = row.score.and_then(Score::confidence);
     let review = record.said.as_ref().map(|(review, _)| review);
     let tags = review.map_or_else(String::new, |review| {
         let tags: Vec<String> = review.tags.iter().map(|tag| escaped(tag)).collect();

@@ -1,5 +1,6 @@
 //! Pieces of HTML.
 
+use crate::dataset::export::Table;
 use crate::text::visible_lines;
 
 /// A text from outside, where a text or the value of an attribute in quotes stands: nothing in it is
@@ -24,7 +25,14 @@ pub(super) fn percent(share: f32) -> String {
     format!("{:.1}\u{a0}%", share * 100.0)
 }
 
-/// A number, or nothing to be seen where it is not known.
+/// A figure, or a dash where it is not known.
 pub(super) fn or_dash(text: Option<String>) -> String {
     text.unwrap_or_else(|| "–".to_owned())
+}
+
+/// The name of a class, or its number; escaped.
+pub(super) fn class_name(table: &Table<'_>, class: u32) -> String {
+    let labels = table.model.map_or(&[][..], |model| &model.labels);
+    let label = labels.get(class as usize);
+    label.map_or_else(|| format!("#{class}"), |label| escaped(label))
 }

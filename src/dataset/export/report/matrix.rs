@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::Report;
-use super::html::{escaped, or_dash, percent};
+use super::html::{class_name, or_dash, percent};
 use crate::text::count;
 
 /// Classes of a matrix that fits on a page.
@@ -28,13 +28,6 @@ pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()>
     writeln!(out, "</section>")
 }
 
-/// The name of a class, or its number; escaped.
-fn name(report: &Report<'_>, class: u32) -> String {
-    let labels = report.table.model.map_or(&[][..], |model| &model.labels);
-    let label = labels.get(class as usize);
-    label.map_or_else(|| format!("#{class}"), |label| escaped(label))
-}
-
 fn matrix(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
     let confusion = report.confusion;
     let classes = confusion.classes();
@@ -49,7 +42,7 @@ fn matrix(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
         write!(
             out,
             "<th scope=\"col\" class=\"turned\"><span>{}</span></th>",
-            name(report, *class)
+            class_name(report.table, *class)
         )?;
     }
     writeln!(
@@ -58,7 +51,11 @@ fn matrix(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
          <th scope=\"col\" class=\"turned\"><span>recall</span></th></tr></thead>\n<tbody>"
     )?;
     for truth in &classes {
-        write!(out, "<tr><th scope=\"row\">{}</th>", name(report, *truth))?;
+        write!(
+            out,
+            "<tr><th scope=\"row\">{}</th>",
+            class_name(report.table, *truth)
+        )?;
         for predicted in &classes {
             let images = confusion.count(*truth, *predicted);
             let share = confusion.row_rate(*truth, *predicted).unwrap_or(0.0);
@@ -108,8 +105,8 @@ fn pairs(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
         writeln!(
             out,
             "<tr><td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n miss\" style=\"--heat:{:.3}\">{}</td></tr>",
-            name(report, cell.truth),
-            name(report, cell.predicted),
+            class_name(report.table, cell.truth),
+            class_name(report.table, cell.predicted),
             cell.count,
             share.unwrap_or(0.0),
             or_dash(share.map(percent))
