@@ -15,6 +15,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::ImageEntry;
+use super::keys::Keys;
 use super::review::Review;
 use super::row::Row;
 use super::score::Score;
@@ -43,6 +45,21 @@ pub struct Record {
 }
 
 impl Record {
+    /// An image of which nothing is known but its file; the disk is asked for size and time.
+    #[must_use]
+    pub fn new(image: &ImageEntry, keys: &Keys) -> Self {
+        Self {
+            path: Arc::clone(&image.path),
+            image: keys.of(image),
+            name: Arc::clone(&image.name),
+            file: FileIdentity::of(&image.path).ok(),
+            score: None,
+            unreadable: None,
+            truth: Arc::from([]),
+            said: None,
+        }
+    }
+
     #[must_use]
     pub fn row(&self) -> Row<'_> {
         Row {

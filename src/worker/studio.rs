@@ -36,7 +36,7 @@ use crate::picture::layers::{Ground, Heat, Layers, Photo, ground, heat, photo, w
 use crate::picture::overlay::{Crop, Parts, compose};
 use name::name_part;
 use shelf::Shelf;
-pub use shelf::facts_of;
+pub use shelf::{facts, facts_of};
 
 /// How many predictions are shown.
 pub const TOP: usize = 5;

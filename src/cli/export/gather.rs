@@ -66,7 +66,10 @@ pub(super) fn gather(settings: &ExportSettings, progress: &Progress) -> Result<G
     let keys = Keys::new(place.clone(), &images);
     let mut store = open(settings, &place, progress)?;
     let Chosen { facts, model, id } = choose(settings, &store, progress)?;
-    let mut records: Vec<Record> = images.iter().map(|image| record(image, &keys)).collect();
+    let mut records: Vec<Record> = images
+        .iter()
+        .map(|image| Record::new(image, &keys))
+        .collect();
     if let Some(id) = id {
         take_scores(&store, id, &keys, &images, &mut records, progress)?;
     }
@@ -199,19 +202,6 @@ fn of_store(settings: &ExportSettings, known: &KnownModel) -> Result<Chosen> {
 fn listed(known: &[KnownModel]) -> String {
     let names: Vec<String> = known.iter().map(|known| visible(&known.about)).collect();
     names.join("; ")
-}
-
-fn record(image: &ImageEntry, keys: &Keys) -> Record {
-    Record {
-        path: Arc::clone(&image.path),
-        image: keys.of(image),
-        name: Arc::clone(&image.name),
-        file: FileIdentity::of(&image.path).ok(),
-        score: None,
-        unreadable: None,
-        truth: Arc::from([]),
-        said: None,
-    }
 }
 
 fn take_scores(

@@ -9,7 +9,7 @@ use crate::dataset::score::Score;
 use crate::dataset::store::{ModelFacts, ModelId, Scored as Kept, Store, StoreError};
 use crate::dataset::truth::known::TrueClasses;
 use crate::job::Scored;
-use crate::model::Model;
+use crate::model::{Model, ModelSummary};
 use crate::worker::Prepared;
 use crate::worker::scoring::Scoring;
 
@@ -20,6 +20,18 @@ const WRITE: Duration = Duration::from_secs(1);
 #[must_use]
 pub fn facts_of(model: &Model) -> ModelFacts {
     let summary = model.summary();
+    let labels = if model.labels().known() {
+        model.labels().all(summary.classes)
+    } else {
+        Vec::new()
+    };
+    facts(summary, labels)
+}
+
+/// The same from what is told of a model. `labels` are the names of its classes, none where they are
+/// not known.
+#[must_use]
+pub fn facts(summary: &ModelSummary, labels: Vec<String>) -> ModelFacts {
     ModelFacts {
         name: summary.name.clone(),
         family: summary.family.clone(),
@@ -28,11 +40,7 @@ pub fn facts_of(model: &Model) -> ModelFacts {
         recipe: summary.recipe.clone(),
         layer: summary.layer.clone(),
         precision: summary.precision.name().to_owned(),
-        labels: if model.labels().known() {
-            model.labels().all(summary.classes)
-        } else {
-            Vec::new()
-        },
+        labels,
     }
 }
 
