@@ -4,6 +4,7 @@ mod arguments;
 pub mod doctor;
 pub mod evaluate;
 pub mod explain;
+pub mod export;
 pub mod layers;
 pub mod methods;
 pub mod models;
@@ -31,6 +32,7 @@ pub enum Settings {
     Open(OpenSettings),
     Explain(ExplainSettings),
     Evaluate(evaluate::EvaluateSettings),
+    Export(export::ExportSettings),
     Layers(LayersSettings),
     Methods(MethodsSettings),
     Models(ModelsSettings),
@@ -137,10 +139,12 @@ pub enum Beside {
 #[must_use]
 pub fn parse() -> Settings {
     let (environment, hub) = environment();
-    let arguments = Arguments::try_parse().unwrap_or_else(|error| leave(&error));
-    let mut settings = arguments.settings(&environment, &hub);
+    let mut settings = Arguments::try_parse()
+        .and_then(|arguments| arguments.settings(&environment, &hub))
+        .unwrap_or_else(|error| leave(&error));
     match &mut settings {
         Settings::Evaluate(evaluate) => evaluate.state = state_folder(),
+        Settings::Export(export) => export.state = state_folder(),
         Settings::Open(open) => {
             open.review.state_folder = state_folder();
             if open.review.reviewer.is_empty() {
@@ -200,7 +204,7 @@ mod tests {
 
     fn parsed(arguments: &str) -> Result<Settings, String> {
         Arguments::try_parse_from(std::iter::once("gradcam").chain(arguments.split_whitespace()))
-            .map(|arguments| arguments.settings(&Environment::default(), &Hub::default()))
+            .and_then(|arguments| arguments.settings(&Environment::default(), &Hub::default()))
             .map_err(|error| error.to_string())
     }
 
@@ -299,6 +303,10 @@ mod tests {
             "x --verdict j=jump",
             "x --verdict blurred",
             "x --verdict b=",
+            "export x",
+            "export --out a.csv",
+            "export x --out a",
+            "export x --out a.csv --order size",
         ] {
             assert!(parsed(arguments).is_err(), "{arguments}");
         }

@@ -1,6 +1,7 @@
 //! The images that were asked for: which files, in what order, and what is known of them.
 
 pub mod confusion;
+pub mod export;
 pub mod figure;
 pub mod keys;
 pub mod order;

@@ -15,7 +15,7 @@
 //! | `geometry` | sizes with units, grid → input → image → picture, resampling | |
 //! | `heatmap` | a grid of numbers and its state: ok, empty, not a number | |
 //! | `keymap` | the table of keys: lookup, help, footer and the README's table come from it | |
-//! | `dataset` | folders and patterns → a list of images in natural order; ground truth, scores, the store of reviews; queries, orders, confusion matrix, summary | geometry text |
+//! | `dataset` | folders and patterns → a list of images in natural order; ground truth, scores, the store of reviews; queries, orders, confusion matrix, summary; exports | geometry text |
 //! | `picture` | decoding, colormaps, image + heatmap + style → pixels or layers, files | geometry heatmap text |
 //! | `graphics` | what a terminal can do; pixels → escape sequences; what a terminal keeps, and what to send it next | geometry text |
 //! | `model` | checkpoint → graph + weights + recipe + labels; running it, split at the target layer | geometry text |

@@ -31,6 +31,7 @@ fn run(settings: Settings) -> Result<bool> {
         Settings::Doctor(settings) => cli::doctor::run(&settings, &mut out()),
         Settings::Explain(settings) => cli::explain::run(&settings, &mut out()),
         Settings::Methods(settings) => cli::methods::run(settings, &mut out()).map(|()| true),
+        Settings::Export(settings) => cli::export::run(&settings, &mut out()),
         Settings::Evaluate(settings) => cli::evaluate::run(&settings, &mut out()),
         Settings::Models(settings) => cli::models::run(&settings, &mut out()).map(|()| true),
         Settings::Layers(settings) => cli::layers::run(&settings, &mut out()).map(|()| true),

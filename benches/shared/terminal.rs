@@ -14,7 +14,7 @@ const GRADCAM: &str = env!("CARGO_BIN_EXE_gradcam");
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The running program.
-pub struct Terminal {
+pub(crate) struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     keys: Arc<Mutex<Box<dyn Write + Send>>>,
     screen: Arc<(Mutex<vt100::Parser>, Condvar)>,
@@ -28,7 +28,7 @@ fn nonzero(count: u16) -> Result<NonZero<u16>> {
 impl Terminal {
     /// Starts gradcam in a terminal of 120x36 cells that knows no pictures. `state` is where reviews
     /// are kept.
-    pub fn open(arguments: &[&str], state: &Path) -> Result<Self> {
+    pub(crate) fn open(arguments: &[&str], state: &Path) -> Result<Self> {
         let (rows, cols) = (36, 120);
         let size = PtySize {
             rows,
@@ -78,12 +78,12 @@ impl Terminal {
     }
 
     /// Milliseconds from the start until the screen is so.
-    pub fn since_start(&self, what: &str, is_so: impl Fn(&str) -> bool) -> Result<f64> {
+    pub(crate) fn since_start(&self, what: &str, is_so: impl Fn(&str) -> bool) -> Result<f64> {
         self.wait(what, self.begun, is_so)
     }
 
     /// Milliseconds from these keys until the screen is so.
-    pub fn press(&self, keys: &str, what: &str, is_so: impl Fn(&str) -> bool) -> Result<f64> {
+    pub(crate) fn press(&self, keys: &str, what: &str, is_so: impl Fn(&str) -> bool) -> Result<f64> {
         let begun = Instant::now();
         self.write(keys)?;
         self.wait(what, begun, is_so)
@@ -114,13 +114,13 @@ impl Terminal {
     }
 
     /// What is on the screen.
-    pub fn contents(&self) -> String {
+    pub(crate) fn contents(&self) -> String {
         let parser = self.screen.0.lock().unwrap_or_else(PoisonError::into_inner);
         parser.screen().contents()
     }
 
     /// The most resident memory so far, in MiB.
-    pub fn peak_mib(&self) -> Result<f64> {
+    pub(crate) fn peak_mib(&self) -> Result<f64> {
         let id = self.child.process_id().context("it has ended")?;
         let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -131,7 +131,7 @@ impl Terminal {
     }
 
     /// Quits and waits.
-    pub fn quit(mut self) -> Result<()> {
+    pub(crate) fn quit(mut self) -> Result<()> {
         self.write("q")?;
         let status = self.child.wait()?;
         if !status.success() {

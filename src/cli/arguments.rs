@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::values::{Crop, Scale, Three, crop, opacity, resize, scale, squash, three, verdict};
 use super::{
     Beside, Classes, ExplainSettings, LayersSettings, MethodsSettings, ModelsSettings,
-    OpenSettings, ReviewSettings, Settings, doctor, evaluate,
+    OpenSettings, ReviewSettings, Settings, doctor, evaluate, export,
 };
 use crate::dataset::review::{Verdict, usual};
 use crate::dataset::scan::ScanOptions;
@@ -39,6 +40,8 @@ enum Subcommands {
     Explain(ExplainArguments),
     /// Measure how faithful maps are, over images with ground truth: tables, JSON and CSV
     Evaluate(evaluate::EvaluateArguments),
+    /// Write verdicts and predictions as CSV, JSON lines or Parquet, overlays, or a page with all
+    Export(export::ExportArguments),
     /// Say what is found of the terminal, tmux, libtorch, CUDA and caches, and how pictures are drawn
     Doctor(DoctorArguments),
     /// List the layers of a model: name, operation, output shape, which is the default, and why not
@@ -276,7 +279,7 @@ struct ReviewArguments {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Drawing")]
-struct StyleArguments {
+pub(super) struct StyleArguments {
     /// jet, turbo, viridis, inferno or grey
     #[arg(long, value_name = "MAP", default_value = "jet")]
     colormap: Colormap,
@@ -299,9 +302,15 @@ struct StyleArguments {
 }
 
 impl Arguments {
-    pub(super) fn settings(self, environment: &Environment, hub: &Hub) -> Settings {
+    /// # Errors
+    /// When arguments that are well-formed make no sense together.
+    pub(super) fn settings(
+        self,
+        environment: &Environment,
+        hub: &Hub,
+    ) -> Result<Settings, clap::Error> {
         let environment = environment.clone();
-        match self.command {
+        Ok(match self.command {
             None => {
                 let open = self.open;
                 let paths = if open.paths.is_empty() {
@@ -345,6 +354,11 @@ impl Arguments {
                 Settings::Methods(MethodsSettings { json: methods.json })
             }
             Some(Subcommands::Evaluate(evaluate)) => Settings::Evaluate(evaluate.settings(hub)),
+            Some(Subcommands::Export(export)) => {
+                let usage =
+                    |words| Self::command().error(ErrorKind::MissingRequiredArgument, words);
+                Settings::Export(export.settings(hub).map_err(usage)?)
+            }
             Some(Subcommands::Layers(layers)) => {
                 let hub = layers.model.hub(hub);
                 let (model, load) = layers.model.split(&[]);
@@ -385,7 +399,7 @@ impl Arguments {
                     environment,
                 })
             }
-        }
+        })
     }
 }
 
@@ -472,7 +486,7 @@ impl ReviewArguments {
 }
 
 impl StyleArguments {
-    fn style(&self) -> Style {
+    pub(super) fn style(&self) -> Style {
         Style {
             view: View::Overlay,
             opacity: self.opacity,

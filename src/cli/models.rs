@@ -87,6 +87,7 @@ pub fn with_model_here(mut settings: Settings) -> Result<Settings> {
         Settings::Open(settings) => (&mut settings.model, &settings.hub),
         Settings::Explain(settings) => (&mut settings.model, &settings.hub),
         Settings::Evaluate(settings) => (&mut settings.model, &settings.hub),
+        Settings::Export(settings) => (&mut settings.model, &settings.hub),
         Settings::Layers(settings) => (&mut settings.model, &settings.hub),
         Settings::Doctor(_) | Settings::Methods(_) | Settings::Models(_) => return Ok(settings),
     };

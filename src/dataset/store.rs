@@ -10,6 +10,7 @@
 
 mod blob;
 mod fault;
+mod models;
 mod place;
 mod rescue;
 mod schema;
@@ -29,6 +30,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use fault::StoreError;
 use fault::{is_no_database, shown};
+pub use models::{KnownModel, ModelFacts};
 pub use place::{Key, Place};
 use schema::{Kind, Log, log_for, patiently};
 pub use scores::{FileIdentity, ModelId, Scored};

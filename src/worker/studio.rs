@@ -36,6 +36,7 @@ use crate::picture::overlay::{Crop, Parts, compose};
 use known::{Known, Sources};
 use name::name_part;
 use shelf::Shelf;
+pub use shelf::{facts, facts_of};
 
 /// How many predictions are shown.
 pub const TOP: usize = 5;
@@ -405,8 +406,7 @@ impl Explain for Studio {
     fn look_up(&mut self, folder: Folder) -> Result<Receiver<Known>, String> {
         let sources = self.sources.take().ok_or("a folder is opened once")?;
         let labels = self.model.labels().all(self.model.summary().classes);
-        let summary = self.model.summary().clone();
-        known::look_up(sources, folder, labels, summary)
+        known::look_up(sources, folder, labels, facts_of(&self.model))
             .map_err(|error| format!("no thread to look things up: {error}"))
     }
 

@@ -1,10 +1,12 @@
 //! The built program, from outside: in a terminal, as a command, and its set-up.
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod browser;
 mod console;
 mod doctor;
 mod evaluate;
 mod explain;
+mod export;
 mod hang_up;
 mod hostile;
 mod inline;

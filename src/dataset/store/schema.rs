@@ -117,8 +117,13 @@ pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
         work.execute_batch(include_str!("schema.sql"))?;
         work.pragma_update(None, "application_id", APPLICATION)?;
     }
+    // Stores of before lack this one; programs of before do not mind that it is there.
+    let lacks_facts = !work.table_exists(None, "model_facts")?;
+    if lacks_facts {
+        work.execute_batch(include_str!("facts.sql"))?;
+    }
     work.pragma_update(None, "user_version", VERSION)?;
-    if is_new {
+    if is_new || lacks_facts {
         work.commit()
     } else {
         work.rollback()

@@ -12,7 +12,7 @@ use crate::dataset::score::Score;
 
 /// Names a model in a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ModelId(i64);
+pub struct ModelId(pub(super) i64);
 
 /// Tells whether a file is still the one that was scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

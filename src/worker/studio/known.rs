@@ -9,12 +9,11 @@ use crossbeam_channel::{Receiver, bounded};
 
 use super::shelf::Shelf;
 use crate::dataset::score::Score;
-use crate::dataset::store::{FileIdentity, Store};
+use crate::dataset::store::{FileIdentity, ModelFacts, Store};
 use crate::dataset::truth::known::TrueClasses;
 use crate::dataset::truth::{Classes, Truth};
 use crate::dataset::{ImageEntry, ImageId};
 use crate::job::Folder;
-use crate::model::ModelSummary;
 
 /// Where it comes from.
 #[derive(Debug)]
@@ -46,7 +45,7 @@ pub(super) fn look_up(
     sources: Sources,
     folder: Folder,
     labels: Vec<String>,
-    summary: ModelSummary,
+    facts: ModelFacts,
 ) -> std::io::Result<Receiver<Known>> {
     let (sender, known) = bounded(1);
     Builder::new().name("look-up".to_owned()).spawn(move || {
@@ -54,7 +53,7 @@ pub(super) fn look_up(
         let (truth, warning) = truth(&sources, &images, &labels);
         let classes = truth.classes(images.len());
         let shelf = sources.store.and_then(|store| {
-            let shelf = Shelf::open(store, folder, &summary);
+            let shelf = Shelf::open(store, folder, &facts);
             shelf
                 .map_err(|error| log::warn!("scores are not kept: {error}"))
                 .ok()

@@ -5,14 +5,42 @@ use std::time::{Duration, Instant};
 
 use crate::dataset::ImageId;
 use crate::dataset::score::Score;
-use crate::dataset::store::{FileIdentity, ModelId, Scored, Store, StoreError};
+use crate::dataset::store::{FileIdentity, ModelFacts, ModelId, Scored, Store, StoreError};
 use crate::dataset::truth::known::TrueClasses;
 use crate::job::Folder;
-use crate::model::ModelSummary;
+use crate::model::{Model, ModelSummary};
 use crate::worker::Prepared;
 
 /// Scores are written together with those of so long: each write waits for the disk.
 const WRITE: Duration = Duration::from_secs(1);
+
+/// What the store keeps of a model beside its scores.
+#[must_use]
+pub fn facts_of(model: &Model) -> ModelFacts {
+    let summary = model.summary();
+    let labels = if model.labels().known() {
+        model.labels().all(summary.classes)
+    } else {
+        Vec::new()
+    };
+    facts(summary, labels)
+}
+
+/// The same from what is told of a model. `labels` are the names of its classes, none where they are
+/// not known.
+#[must_use]
+pub fn facts(summary: &ModelSummary, labels: Vec<String>) -> ModelFacts {
+    ModelFacts {
+        name: summary.name.clone(),
+        family: summary.family.clone(),
+        fingerprint: summary.fingerprint.clone(),
+        classes: summary.classes,
+        recipe: summary.recipe.clone(),
+        layer: summary.layer.clone(),
+        precision: summary.precision.name().to_owned(),
+        labels,
+    }
+}
 
 /// The scores of one model.
 #[derive(Debug)]
@@ -29,26 +57,9 @@ impl Shelf {
     pub(super) fn open(
         mut store: Store,
         folder: Folder,
-        summary: &ModelSummary,
+        facts: &ModelFacts,
     ) -> Result<Self, StoreError> {
-        let about = format!(
-            "{} ({}), {}, at {}, {}",
-            summary.name,
-            summary.family,
-            summary.recipe,
-            summary.layer,
-            summary.precision.name()
-        );
-        // The name of the file does not change what the network answers.
-        let key = format!(
-            "{}|{}|{}|{}|{}",
-            summary.fingerprint,
-            summary.classes,
-            summary.recipe,
-            summary.layer,
-            summary.precision.name()
-        );
-        let model = store.model(&key, &about)?;
+        let model = store.model_of(facts)?;
         Ok(Self {
             store,
             folder,

@@ -155,3 +155,54 @@ fn several_who_begin_a_store_at_the_same_time_begin_one() {
         assert_eq!(desk.open("ann").reviews().unwrap().reviews.len(), 4);
     }
 }
+
+#[test]
+fn what_is_known_of_a_model_is_kept_with_its_scores() {
+    let desk = Desk::new();
+    let mut store = desk.open("ann");
+    let facts = ModelFacts {
+        name: "best.pth".to_owned(),
+        fingerprint: "0123456789abcdef".to_owned(),
+        classes: 2,
+        labels: vec!["cat".to_owned(), "dog".to_owned()],
+        ..ModelFacts::default()
+    };
+    let id = store.model_of(&facts).unwrap();
+    assert_eq!(store.models().unwrap(), [], "nothing is scored yet");
+    store.keep_scores(id, &[scored("a.png", 1)]).unwrap();
+    // Other names for the classes are the same model.
+    let renamed = ModelFacts {
+        labels: vec!["Katze".to_owned(), "Hund".to_owned()],
+        ..facts
+    };
+    assert_eq!(store.model_of(&renamed).unwrap(), id);
+    let older = store.model("of an older program", "resnet18").unwrap();
+    store.keep_scores(older, &[scored("a.png", 1)]).unwrap();
+    drop(store);
+    let models = desk.open("ben").models().unwrap();
+    assert_eq!(models.len(), 2);
+    assert_eq!((models[0].id, &models[0].facts), (id, &Some(renamed)));
+    assert_eq!(models[0].key, models[0].facts.as_ref().unwrap().key());
+    assert_eq!(
+        (models[1].about.as_str(), &models[1].facts),
+        ("resnet18", &None)
+    );
+}
+
+#[test]
+fn a_store_of_before_takes_what_is_known_of_a_model() {
+    let desk = Desk::new();
+    let mut store = desk.open("ann");
+    say(&mut store, "a.png", "wrong");
+    let dropped = store.connection.execute_batch("DROP TABLE model_facts");
+    dropped.unwrap();
+    drop(store);
+    let mut store = desk.open("ann");
+    let id = store.model_of(&ModelFacts::default()).unwrap();
+    store.keep_scores(id, &[scored("a.png", 1)]).unwrap();
+    assert_eq!(
+        store.models().unwrap()[0].facts,
+        Some(ModelFacts::default())
+    );
+    assert_eq!(store.reviews().unwrap().reviews.len(), 1);
+}
