@@ -19,6 +19,7 @@ pub mod zoom;
 mod easel;
 mod editor;
 mod encoder;
+mod exporter;
 mod finder;
 mod frames;
 mod keeper;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use crossbeam_channel::{Receiver, at, never, select};
+use crossbeam_channel::{Receiver, Sender, at, never, select, unbounded};
 use env_logger::Target;
 use log::LevelFilter;
 use ratatui::{Terminal, TerminalOptions, Viewport};
@@ -143,6 +144,8 @@ struct App<'a> {
     worker: &'a Worker,
     keeper: Keeper,
     finder: Receiver<Found>,
+    /// What became of tables that are written.
+    exports: (Sender<String>, Receiver<String>),
     /// All images, when they have been found; the worker gets them when it is ready.
     folder: Option<Folder>,
     /// The user's editor, as a shell understands it.
@@ -216,6 +219,7 @@ impl<'a> App<'a> {
             worker,
             keeper,
             finder,
+            exports: unbounded(),
             folder: None,
             editor,
             looked: Instant::now(),
@@ -248,6 +252,11 @@ impl<'a> App<'a> {
                     Ok(found) => self.found(state, found)?,
                     Err(_) => self.finder = never(),
                 },
+                recv(self.exports.1) -> words => {
+                    if let Ok(words) = words {
+                        self.say(state, words);
+                    }
+                }
                 recv(self.encoded.frames) -> done => match done {
                     Ok(done) => self.frame_encoded(state, done),
                     Err(_) => self.encoded.frames = never(),
@@ -355,6 +364,12 @@ impl<'a> App<'a> {
                     }
                 }
                 Effect::Keep(keep) => self.keep(state, keep)?,
+                Effect::Export(file) => {
+                    let begun = exporter::export(state, self.keeper.keys(), &file, &self.exports.0);
+                    if let Err(reason) = begun {
+                        self.say(state, reason);
+                    }
+                }
                 Effect::Edit { images, note } => {
                     let edited = self.edit(&note);
                     self.take(state, Event::Edited(images, edited))?;

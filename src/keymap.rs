@@ -33,6 +33,7 @@ pub enum Command {
     Advance,
     NextMistakes,
     SaveView,
+    Export,
     Matrix,
     Summary,
     /// The class of this rank; 1 is the top prediction.

@@ -83,7 +83,12 @@ impl Terminal {
     }
 
     /// Milliseconds from these keys until the screen is so.
-    pub(crate) fn press(&self, keys: &str, what: &str, is_so: impl Fn(&str) -> bool) -> Result<f64> {
+    pub(crate) fn press(
+        &self,
+        keys: &str,
+        what: &str,
+        is_so: impl Fn(&str) -> bool,
+    ) -> Result<f64> {
         let begun = Instant::now();
         self.write(keys)?;
         self.wait(what, begun, is_so)

@@ -48,6 +48,8 @@ pub enum Effect {
     OpenFolder,
     /// Write into the store of reviews; the answer comes before the next key.
     Keep(Keep),
+    /// Write the queue as a table into this file.
+    Export(String),
     /// Open the user's editor on the note of these images.
     Edit {
         images: Vec<ImageId>,

@@ -81,6 +81,10 @@ impl Keeper {
         &self.place
     }
 
+    pub(super) fn keys(&self) -> Option<&Arc<Keys>> {
+        self.keys.as_ref()
+    }
+
     /// Another connection, for the thread that scores.
     pub(super) fn another(&self) -> Result<Store, StoreError> {
         self.store.another()

@@ -124,6 +124,8 @@ pub enum Written {
     Tags(Vec<ImageId>),
     /// The name that the queue is saved under.
     ViewName,
+    /// The file that the queue is written to.
+    Export,
 }
 
 impl Reviewing {

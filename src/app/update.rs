@@ -194,6 +194,9 @@ fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Matrix => return results::open_matrix(state),
         Command::Summary => return results::open_summary(state),
         Command::SaveView => writing::begin(state, Written::ViewName, String::new()),
+        Command::Export => {
+            writing::begin(state, Written::Export, "review.csv".to_owned());
+        }
         Command::Mark => review::mark(state),
         Command::MarkRange => review::mark_range(state),
         Command::Note => writing::note(state),

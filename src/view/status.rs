@@ -49,6 +49,7 @@ fn written(state: &State, writing: &Writing, width: usize) -> Line<'static> {
         Written::Note(images) => format!("note{} ", several(images.len())),
         Written::Tags(images) => format!("tags{} ", several(images.len())),
         Written::ViewName => "name of the queue: ".to_owned(),
+        Written::Export => "write the queue to (.csv, .jsonl, .parquet): ".to_owned(),
     };
     let told = match (&writing.what, &state.review.fault) {
         (Written::Filter { .. }, Some(fault)) => format!(" {fault}"),
@@ -222,6 +223,7 @@ pub(super) fn footer(state: &State, frame: &mut Frame<'_>, area: Rect) {
                 Written::Tags(_) => ("keep", "complete", "leave"),
                 Written::Note(_) => ("keep", "", "leave"),
                 Written::ViewName => ("save the queue", "", "leave"),
+                Written::Export => ("write", "", "leave"),
             };
             let key = |key: &str, hint| (key.to_owned(), hint);
             let editor = match writing.what {

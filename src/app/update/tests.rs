@@ -137,6 +137,7 @@ impl Desk {
                 }
                 Effect::Send(Job::Stop) => "stop".to_owned(),
                 Effect::Send(Job::Open(_)) => unreachable!("the loop has the folder"),
+                Effect::Export(file) => format!("export {file}"),
                 Effect::OpenFolder => "open the folder".to_owned(),
                 Effect::Copy(text) => format!("copy {text}"),
                 Effect::Redraw => "redraw".to_owned(),

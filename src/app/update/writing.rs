@@ -178,7 +178,11 @@ fn finish(state: &mut State, writing: Writing) -> Vec<Effect> {
                 review.tags = Arc::clone(&tags);
             })
         }
-        Written::ViewName if text.is_empty() => Vec::new(),
+        Written::ViewName | Written::Export if text.is_empty() => Vec::new(),
+        Written::Export => {
+            state.message = "writing…".to_owned();
+            vec![Effect::Export(text.to_owned())]
+        }
         Written::ViewName => vec![Effect::Keep(Keep::View(View {
             name: text.to_owned(),
             filter: state.filter.clone(),
@@ -254,7 +258,7 @@ fn offer(state: &State, writing: &mut Writing, forth: bool) {
                 writing.line = Input::new(format!("{text}{rest}"));
             }
         }
-        Written::Note(_) | Written::ViewName => {}
+        Written::Note(_) | Written::ViewName | Written::Export => {}
     }
 }
 
