@@ -29,6 +29,8 @@ use crate::picture::layers::Heat;
 pub use readers::{Prepared, READER_NAME};
 use scoring::Scoring;
 
+/// So long the end of the program waits for the job in hand.
+const LAST_JOB: Duration = Duration::from_secs(5);
 /// Scores are told together with those of so long: each telling may draw the list again.
 const TELL: Duration = Duration::from_millis(300);
 
@@ -76,7 +78,7 @@ pub struct Opened {
     pub warning: Option<String>,
 }
 
-/// The running thread. Dropping it closes the channel and waits for the job in hand.
+/// The running thread. Dropping it closes the channel and waits for the job in hand, but not for ever.
 pub struct Worker {
     jobs: Option<Sender<Job>>,
     replies: Receiver<Reply>,
@@ -144,9 +146,17 @@ impl Drop for Worker {
     fn drop(&mut self) {
         // The thread ends when the channel closes; joining first would wait for ever.
         self.jobs = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        // A file on a network that does not answer must not keep the program from ending.
+        let since = Instant::now();
+        while !thread.is_finished() && since.elapsed() < LAST_JOB {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        if !thread.is_finished() {
+            log::warn!("the worker is stuck and is left behind");
+        } else if thread.join().is_err() {
             log::error!("the worker ended by a panic");
         }
     }

@@ -355,13 +355,17 @@ fn follow_selection(state: &mut State) {
 /// after it that is.
 fn requeue(state: &mut State) {
     let query = &state.review.query;
-    let lets = |id: &ImageId| query.is_empty() || query.lets(&state.row(*id));
+    // In the order of their numbers, in which what is known of them lies in memory.
+    let all = (0..state.images.len()).map(ImageId);
+    let is_shown: Vec<bool> = all
+        .clone()
+        .map(|id| query.is_empty() || query.lets(&state.row(id)))
+        .collect();
+    let lets = |id: &ImageId| is_shown[id.0];
     let shown: Vec<ImageId> = match &state.search {
         Search::Done(natural) => natural.iter().copied().filter(lets).collect(),
         // Natural order comes when all are there.
-        Search::UnderWay | Search::Failed(_) => {
-            (0..state.images.len()).map(ImageId).filter(lets).collect()
-        }
+        Search::UnderWay | Search::Failed(_) => all.filter(lets).collect(),
     };
     let queue = sorted(shown, state.review.order, |id| state.row(id));
     let before = state.current().map(|image| image.id);

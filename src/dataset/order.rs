@@ -176,14 +176,29 @@ fn by_place<K: Ord>(
     })
 }
 
+/// The keys of images, by their numbers. What is known of images lies in memory in the order of their
+/// numbers, and a million of them are asked several times as fast in that order.
+fn by_number(ids: &[ImageId], key: impl Fn(ImageId) -> Option<u32>) -> Vec<Option<u32>> {
+    let count = ids.iter().map(|id| id.0 + 1).max().unwrap_or(0);
+    let mut is_wanted = vec![false; count];
+    for id in ids {
+        is_wanted[id.0] = true;
+    }
+    let numbers = is_wanted.into_iter().enumerate();
+    numbers
+        .map(|(number, is_wanted)| is_wanted.then(|| key(ImageId(number))).flatten())
+        .collect()
+}
+
 /// Sorts by key, then by the order that they come in. Both are packed into one integer, which sorts much faster than a
 /// comparison of rows.
 fn by_key(ids: &[ImageId], descending: bool, key: impl Fn(ImageId) -> Option<u32>) -> Vec<ImageId> {
+    let keys = by_number(ids, key);
     let mut known: Vec<u64> = Vec::with_capacity(ids.len());
     let mut unknown = Vec::new();
     // No machine holds a list of more images than 32 bits count.
     for (place, id) in (0_u32..).zip(ids) {
-        match key(*id) {
+        match keys[id.0] {
             Some(key) => {
                 let key = if descending { !key } else { key };
                 known.push(u64::from(key) << 32 | u64::from(place));

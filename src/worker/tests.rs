@@ -416,6 +416,19 @@ fn scored(worker: &Worker) -> Vec<(usize, Result<f32, String>)> {
 }
 
 #[test]
+fn a_worker_that_is_stuck_does_not_hold_the_program() {
+    let (worker, asked, leave) = start();
+    worker.send(Job::Show(request(1, &[])));
+    assert_eq!(heard(&asked), "predict 1");
+    // It waits for a leave that does not come.
+    let since = Instant::now();
+    drop(worker);
+    let waited = since.elapsed();
+    assert!(waited >= LAST_JOB && waited < 2 * LAST_JOB, "{waited:?}");
+    drop(leave);
+}
+
+#[test]
 fn a_folder_is_scored_when_nothing_else_is_wanted() {
     let folder = tempfile::tempdir().unwrap();
     let (worker, asked, leave) = start();

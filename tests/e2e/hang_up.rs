@@ -20,6 +20,8 @@ const SOON: Duration = Duration::from_secs(10);
 struct Away {
     master: File,
     program: Child,
+    /// Where it keeps where the user is.
+    state: tempfile::TempDir,
 }
 
 impl Away {
@@ -43,11 +45,13 @@ impl Away {
             .custom_flags(flags)
             .open(name.to_str().unwrap())
             .unwrap();
+        let state = tempfile::tempdir().unwrap();
         let end = || Stdio::from(device.try_clone().unwrap());
         let program = Command::new(env!("CARGO_BIN_EXE_gradcam"))
-            .args(["assets/demo/images", "--graphics", "blocks"])
+            .args(["assets/demo/images", "--no-scoring", "--graphics", "blocks"])
             .current_dir(here(""))
             .env_clear()
+            .env("XDG_STATE_HOME", state.path())
             .env("OMP_NUM_THREADS", "2")
             .stdin(end())
             .stdout(end())
@@ -57,6 +61,7 @@ impl Away {
         Self {
             master: master.into(),
             program,
+            state,
         }
     }
 
@@ -99,11 +104,14 @@ fn a_terminal_that_goes_away_without_a_signal_ends_the_program() {
     assert!(away.read_until(b"\x1b[c", minute));
     away.master.write_all(b"\x1b[?62;22c").unwrap();
     assert!(away.read_until(b"forward", minute));
+    away.master.write_all(b"j").unwrap();
+    assert!(away.read_until(b"sailboat", minute));
     // Until it has nothing left to do.
     assert!(!away.read_until(b"no such text", Duration::from_secs(1)));
     let Away {
         master,
         mut program,
+        state,
     } = away;
     let (_, before) = Away::worked(&program);
     drop(master);
@@ -127,5 +135,13 @@ fn a_terminal_that_goes_away_without_a_signal_ends_the_program() {
     assert!(
         spent < 100,
         "{spent} hundredths of a second of work for nothing"
+    );
+    // The second image was selected; the store says so.
+    let reviews = state.path().join("gradcam/reviews");
+    let store = std::fs::read_dir(reviews).unwrap().next().unwrap().unwrap();
+    let store = std::fs::read(store.path()).unwrap();
+    assert!(
+        contains(&store, b"02-sailboat.png"),
+        "where the user was is kept"
     );
 }
