@@ -208,7 +208,8 @@ fn fill_store(folder: &Path, state: &Path, files: usize) -> Result<()> {
     for number in 0..files {
         let path = folder.join(format!("{:02}/img_{number}.png", number % 100));
         let key: Key = place.key(&path);
-        let classes = [0, 1, 2, 3, 4].map(|rank| (number as u32 * 7 + rank) % 12);
+        let classes =
+            [0, 1, 2, 3, 4].map(|rank| (u32::try_from(number % 12).unwrap_or(0) * 7 + rank) % 12);
         let first = 6.0 * random();
         let top = [0.0, 0.5, 1.0, 1.5, 2.0].map(|less| first - less);
         let answers: Vec<Answer> = classes
@@ -281,8 +282,9 @@ fn make_photos(folder: &Path, count: u32) -> Result<()> {
         let path = folder.join(format!("photo_{number}.jpg"));
         if !path.exists() {
             let image = image::RgbImage::from_fn(1600, 1200, |x, y| {
-                let wave =
-                    |step: u32| ((x * step + y * (number % 13 + 1)) / 64 * 31 + number * 7) as u8;
+                let wave = |step: u32| {
+                    ((x * step + y * (number % 13 + 1)) / 64 * 31 + number * 7).to_le_bytes()[0]
+                };
                 image::Rgb([wave(1), wave(2), wave(3)])
             });
             image.save(&path)?;

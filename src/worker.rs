@@ -196,6 +196,28 @@ struct Desk<E: Explain> {
     told: Instant,
 }
 
+/// Scores of a batch; nothing when a job has come meanwhile.
+fn scores_of<E: Explain>(
+    batch: &[Prepared],
+    engine: &mut E,
+    jobs: &Receiver<Job>,
+) -> Option<Vec<Result<Score, String>>> {
+    let mut score = |batch: &[Prepared]| fenced(|| engine.score(batch, &|| !jobs.is_empty()));
+    match score(batch) {
+        Ok(scores) => scores,
+        Err(reason) if batch.len() == 1 => Some(vec![Err(reason)]),
+        // One image that the network cannot take must not cost the others their score.
+        Err(_) => {
+            let images = batch.iter().map(std::slice::from_ref);
+            let alone = images.map(|image| match score(image) {
+                Ok(scores) => scores?.pop(),
+                Err(reason) => Some(Err(reason)),
+            });
+            alone.collect()
+        }
+    }
+}
+
 /// The interface has gone away.
 struct Gone;
 
@@ -414,46 +436,24 @@ impl<E: Explain> Desk<E> {
         let Some(scoring) = &mut self.scoring else {
             return Ok(());
         };
-        match scoring.batch() {
-            Some(batch) => {
-                let jobs = &self.jobs;
-                let engine = &mut self.engine;
-                let mut score =
-                    |batch: &[Prepared]| fenced(|| engine.score(batch, &|| !jobs.is_empty()));
-                let scores = match score(&batch) {
-                    // One image that the network cannot take must not cost the others their score.
-                    Err(_) if batch.len() > 1 => batch
-                        .iter()
-                        .map(|image| {
-                            Ok(score(std::slice::from_ref(image))?.map(|mut one| one.pop()))
-                        })
-                        .map(|score: Result<_, String>| match score {
-                            Ok(None) => None,
-                            Ok(Some(score)) => {
-                                score.or_else(|| Some(Err("it got no score".to_owned())))
-                            }
-                            Err(reason) => Some(Err(reason)),
-                        })
-                        .collect(),
-                    Err(reason) => Some(vec![Err(reason)]),
-                    Ok(scores) => scores,
-                };
-                let Some(scores) = scores else {
-                    scoring.put_back(batch);
-                    return Ok(());
-                };
-                scoring.count(batch.len(), Instant::now());
-                let images = batch.iter().map(|prepared| prepared.image);
-                self.scored.extend(images.zip(scores));
-            }
-            None => select! {
+        if let Some(batch) = scoring.batch() {
+            let scores = scores_of(&batch, &mut self.engine, &self.jobs);
+            let Some(scores) = scores else {
+                scoring.put_back(batch);
+                return Ok(());
+            };
+            scoring.count(batch.len(), Instant::now());
+            let images = batch.iter().map(|prepared| prepared.image);
+            self.scored.extend(images.zip(scores));
+        } else {
+            select! {
                 recv(self.jobs) -> job => self.waiting.push_back(job.map_err(|_| Gone)?),
                 recv(scoring.read()) -> read => {
                     let read = read.map_err(|_| Gone)?;
                     let unreadable = scoring.take(read, Instant::now());
                     self.scored.extend(unreadable.map(|(image, reason)| (image, Err(reason))));
                 }
-            },
+            }
         }
         if scoring.is_done() || self.told.elapsed() >= TELL {
             self.tell_scores()?;

@@ -11,7 +11,7 @@ use portable_pty::{Child, CommandBuilder, PtySize, native_pty_system};
 
 const GRADCAM: &str = env!("CARGO_BIN_EXE_gradcam");
 /// Nothing that is measured here takes longer.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The running program.
 pub(crate) struct Terminal {
@@ -54,8 +54,8 @@ impl Terminal {
             Condvar::new(),
         ));
         let seen = Arc::clone(&screen);
-        std::thread::spawn(move || {
-            let mut buffer = [0; 1 << 16];
+        std::thread::Builder::new().spawn(move || {
+            let mut buffer = vec![0; 1 << 16];
             while let Ok(count @ 1..) = output.read(&mut buffer) {
                 let bytes = &buffer[..count];
                 // Who asks what the terminal is, is told: a VT220.
@@ -68,7 +68,7 @@ impl Terminal {
                 seen.1.notify_all();
             }
             drop(pty.master);
-        });
+        })?;
         Ok(Self {
             child,
             keys,

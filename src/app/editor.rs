@@ -34,13 +34,12 @@ pub(super) fn edit(editor: &str, text: &str, terminal: &File) -> Result<String, 
     }
     // Some editors put another file in the place of this one.
     let mut edited = String::new();
-    match File::open(file.path()) {
-        Ok(mut other) => other.read_to_string(&mut edited).map_err(failed)?,
-        Err(_) => {
-            file.rewind().map_err(failed)?;
-            file.read_to_string(&mut edited).map_err(failed)?
-        }
-    };
+    if let Ok(mut other) = File::open(file.path()) {
+        other.read_to_string(&mut edited).map_err(failed)?;
+    } else {
+        file.rewind().map_err(failed)?;
+        file.read_to_string(&mut edited).map_err(failed)?;
+    }
     Ok(edited.trim_end().to_owned())
 }
 

@@ -34,10 +34,6 @@ pub enum Event {
 
 /// What the loop is to do.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one is moved a few times a second"
-)]
 pub enum Effect {
     Send(Job),
     /// Put a text on the clipboard of the user's machine.

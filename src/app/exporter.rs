@@ -1,7 +1,7 @@
 //! Exporter: writes the queue as a table on a thread of its own, since each file is asked for its
 //! size and time.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::Builder;
 
@@ -89,7 +89,7 @@ fn written(
     model: Option<&ModelFacts>,
     keys: &Keys,
     format: Format,
-    file: &PathBuf,
+    file: &Path,
 ) -> String {
     let table = Table {
         model,

@@ -106,8 +106,10 @@ fn answered(logits: &[f32], truth: &[Object]) -> Result<Score, String> {
         1 + logits
             .iter()
             .enumerate()
-            .filter(|&(other, logit)| {
-                *logit > logits[class] || (*logit == logits[class] && other < class)
+            .filter(|&(other, logit)| match logit.total_cmp(&logits[class]) {
+                std::cmp::Ordering::Greater => true,
+                std::cmp::Ordering::Equal => other < class,
+                std::cmp::Ordering::Less => false,
             })
             .count()
     };

@@ -197,12 +197,14 @@ fn scoring(progress: Progress) -> Option<String> {
     if done == total {
         return None;
     }
-    let mut words = format!("scored {done} of {total}");
-    if let Some(rate) = per_second.filter(|rate| *rate > 0.0) {
-        let left = Duration::from_secs_f64((total - done) as f64 / rate);
-        words.push_str(&format!(", {rate:.0}/s, {} left", in_words(left)));
-    }
-    Some(words)
+    let words = format!("scored {done} of {total}");
+    Some(match per_second.filter(|rate| *rate > 0.0) {
+        Some(rate) => {
+            let left = Duration::from_secs_f64((total - done) as f64 / rate);
+            format!("{words}, {rate:.0}/s, {} left", in_words(left))
+        }
+        None => words,
+    })
 }
 
 /// "40 s", "12 min", "3 h 20 min".

@@ -81,7 +81,7 @@ pub(super) fn give(state: &mut State, verdict: &Arc<str>) -> Vec<Effect> {
 pub(super) fn take_away(state: &mut State) -> Vec<Effect> {
     let images = subjects(state);
     change(state, &images, "no verdict", Then::Stay, |review| {
-        review.verdict = None
+        review.verdict = None;
     })
 }
 

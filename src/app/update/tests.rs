@@ -142,7 +142,7 @@ impl Desk {
                 Effect::Copy(text) => format!("copy {text}"),
                 Effect::Redraw => "redraw".to_owned(),
                 Effect::Keep(keep) => kept(keep),
-                Effect::Edit { images, note } => format!("edit {:?} {note:?}", images),
+                Effect::Edit { images, note } => format!("edit {images:?} {note:?}"),
                 Effect::Suspend => "suspend".to_owned(),
                 Effect::Quit => "quit".to_owned(),
             });
