@@ -6,7 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::{Input, InputRequest};
 
 use super::review::{change, standing, subjects};
-use super::{requeue, step};
+use super::{requeue, select, step};
 use crate::app::event::{Effect, Keep, Then};
 use crate::app::review::{Writing, Written, tags_of};
 use crate::app::state::{Mode, State};
@@ -304,6 +304,8 @@ pub(super) fn show_queue(state: &mut State, filter: &str, order: &str) {
     }
     filter.clone_into(&mut state.filter);
     set_query(state);
+    // Who opens a queue wants what is first in it.
+    select(state, 0);
     state.message = match &state.review.fault {
         Some(fault) => fault.to_string(),
         None => format!(
