@@ -19,12 +19,23 @@ pub(super) fn whole<T>(
         file: shown(path),
         reason,
     };
+    let found = path.metadata();
+    if found.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
+        return Err(unwritable("it is a folder".to_owned()));
+    }
+    // A pipe or a device has no content to lose, and nothing may take its place.
+    if found.is_ok_and(|found| !found.is_file()) {
+        let device = File::options().write(true).open(path);
+        let mut device = BufWriter::new(device.map_err(|error| unwritable(error.to_string()))?);
+        let done = write(&mut device).map_err(unwritable)?;
+        let flushed = device.flush();
+        return flushed
+            .map(|()| done)
+            .map_err(|error| unwritable(error.to_string()));
+    }
     let is_there = || path.symlink_metadata().is_ok();
     if existing == Existing::Kept && is_there() {
         return Err(ExportError::Exists(shown(path)));
-    }
-    if path.is_dir() {
-        return Err(unwritable("it is a folder".to_owned()));
     }
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
@@ -56,4 +67,37 @@ pub(super) fn whole<T>(
         }
     })?;
     Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_written_to_and_stays_and_a_full_disk_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        // By another name, so that nothing of the system is at risk.
+        let link = |name: &str, device: &str| {
+            let path = folder.path().join(name);
+            std::os::unix::fs::symlink(device, &path).unwrap();
+            path
+        };
+        let (null, full) = (link("null", "/dev/null"), link("full", "/dev/full"));
+        let hello = |file: &mut BufWriter<File>| {
+            file.write_all(b"hello").map_err(|error| error.to_string())
+        };
+        for existing in [Existing::Kept, Existing::Replaced] {
+            assert!(whole(&null, existing, hello).is_ok());
+            let error = whole(&full, existing, hello).unwrap_err().to_string();
+            assert!(error.contains("No space left"), "{error}");
+            for path in [&null, &full] {
+                assert!(
+                    path.symlink_metadata().unwrap().is_symlink(),
+                    "it was replaced"
+                );
+            }
+        }
+        let error = whole(folder.path(), Existing::Replaced, hello).unwrap_err();
+        assert!(error.to_string().contains("it is a folder"), "{error}");
+    }
 }
