@@ -12,11 +12,12 @@
 //! | module | owns | may import |
 //! |---|---|---|
 //! | `text` | text from outside made harmless and measured, JSON, counted nouns | |
+//! | `file` | pipes and devices, which are written to and never replaced | |
 //! | `geometry` | sizes with units, grid → input → image → picture, resampling | |
 //! | `heatmap` | a grid of numbers and its state: ok, empty, not a number | |
 //! | `keymap` | the table of keys: lookup, help, footer and the README's table come from it | |
-//! | `dataset` | folders and patterns → a list of images in natural order; ground truth, scores, the store of reviews; queries, orders, confusion matrix, summary; exports | geometry text |
-//! | `picture` | decoding, colormaps, image + heatmap + style → pixels or layers, files | geometry heatmap text |
+//! | `dataset` | folders and patterns → a list of images in natural order; ground truth, scores, the store of reviews; queries, orders, confusion matrix, summary; exports | file geometry text |
+//! | `picture` | decoding, colormaps, image + heatmap + style → pixels or layers, files | file geometry heatmap text |
 //! | `graphics` | what a terminal can do; pixels → escape sequences; what a terminal keeps, and what to send it next | geometry text |
 //! | `model` | checkpoint → graph + weights + recipe + labels; running it, split at the target layer | geometry text |
 //! | `explain` | a pass and a class → a heatmap; predictions; how faithful heatmaps are | dataset geometry heatmap model |
@@ -44,6 +45,7 @@ pub mod app;
 pub mod cli;
 pub mod dataset;
 pub mod explain;
+pub mod file;
 pub mod geometry;
 pub mod graphics;
 pub mod heatmap;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 use npyz::WriterBuilder;
 
+use crate::file::pipe_or_device;
 use crate::heatmap::Grid;
 use crate::text::visible;
 
@@ -116,6 +117,11 @@ pub fn write_whole(
             visible(&path.display().to_string())
         )
     };
+    if let Some(device) = pipe_or_device(path) {
+        let mut device = BufWriter::new(device.map_err(|error| failed(error.to_string()))?);
+        write(&mut device).map_err(failed)?;
+        return device.flush().map_err(|error| failed(error.to_string()));
+    }
     let mut aside = path.as_os_str().to_owned();
     aside.push(".part");
     let aside = Path::new(&aside);
@@ -137,6 +143,19 @@ pub fn write_whole(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_is_written_to_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("full");
+        std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+        let error = write_whole(&path, |file| {
+            file.write_all(b"hello").map_err(|error| error.to_string())
+        });
+        let error = error.unwrap_err();
+        assert!(error.contains("No space left"), "{error}");
+        assert!(path.symlink_metadata().unwrap().is_symlink());
+    }
 
     #[test]
     fn names_are_safe_and_never_collide_within_a_run() {

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use tempfile::Builder;
 
+use crate::file::pipe_or_device;
+
 use super::{Existing, ExportError, shown};
 
 /// Writes a file aside and gives it its name when it is done and on disk.
@@ -19,13 +21,10 @@ pub(super) fn whole<T>(
         file: shown(path),
         reason,
     };
-    let found = path.metadata();
-    if found.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
+    if path.is_dir() {
         return Err(unwritable("it is a folder".to_owned()));
     }
-    // A pipe or a device has no content to lose, and nothing may take its place.
-    if found.is_ok_and(|found| !found.is_file()) {
-        let device = File::options().write(true).open(path);
+    if let Some(device) = pipe_or_device(path) {
         let mut device = BufWriter::new(device.map_err(|error| unwritable(error.to_string()))?);
         let done = write(&mut device).map_err(unwritable)?;
         let flushed = device.flush();
