@@ -251,6 +251,14 @@ fn an_export_says_what_it_lacks() {
         .unwrap();
     assert!(output.status.success(), "{}", said(&output));
     assert!(said(&output).contains("16 of 16 images are not scored"));
+    let output = desk
+        .command()
+        .arg(&elsewhere)
+        .args(["--out", "y.csv", "--truth", "no.csv"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("cannot read the ground truth no.csv"));
     let begun = std::fs::read_dir(desk.at("state/gradcam/reviews")).unwrap();
     let stores = begun.filter(|file| {
         let name = file.as_ref().unwrap().file_name();

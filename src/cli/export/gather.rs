@@ -245,7 +245,11 @@ fn truth(
     progress: &Progress,
 ) -> Result<Option<Truth>> {
     let Some(facts) = facts else {
-        if settings.truth.is_some() {
+        if let Some(truth) = &settings.truth {
+            if let Err(error) = truth.metadata() {
+                let file = visible(&truth.to_string_lossy());
+                bail!("cannot read the ground truth {file}: {error}");
+            }
             bail!(
                 "nothing is scored, so the truth has no classes to fit; give the model with --model"
             );
