@@ -6,14 +6,20 @@ pub mod evaluate;
 pub mod explain;
 pub mod export;
 pub mod layers;
+mod many;
+pub mod merge;
 pub mod methods;
 pub mod models;
+mod progress;
+pub mod score;
+mod stop;
 mod values;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use serde::Serialize;
 
 use crate::dataset::review::Verdict;
 use crate::dataset::scan::ScanOptions;
@@ -24,6 +30,7 @@ use crate::model::{LoadOptions, ModelSource};
 use crate::picture::Style;
 use crate::text::{is_harmless, visible_lines};
 use arguments::Arguments;
+use many::ManySettings;
 
 /// What the program is to do, checked and complete.
 #[derive(Debug)]
@@ -34,8 +41,10 @@ pub enum Settings {
     Evaluate(evaluate::EvaluateSettings),
     Export(export::ExportSettings),
     Layers(LayersSettings),
+    Merge(merge::MergeSettings),
     Methods(MethodsSettings),
     Models(ModelsSettings),
+    Score(score::ScoreSettings),
 }
 
 /// For `gradcam methods`.
@@ -99,13 +108,14 @@ pub struct ReviewSettings {
 /// For `gradcam explain`.
 #[derive(Debug)]
 pub struct ExplainSettings {
-    pub images: Vec<PathBuf>,
-    pub scan: ScanOptions,
+    pub many: ManySettings,
     pub model: ModelSource,
     pub load: LoadOptions,
     pub hub: Hub,
     pub options: Options,
     pub style: Style,
+    pub pictures: Pictures,
+    pub size: PictureSize,
     pub classes: Classes,
     /// The class that is subtracted, by index or by name.
     pub versus: Option<String>,
@@ -124,6 +134,39 @@ pub enum Classes {
     Top(usize),
     /// By index or by name.
     Named(Vec<String>),
+}
+
+/// Which pictures are written of an explanation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pictures {
+    /// Heatmap and overlay.
+    Both,
+    Heatmap,
+    Overlay,
+    None,
+}
+
+/// How large pictures are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PictureSize {
+    Image,
+    /// What the network sees, and nothing around it.
+    Input,
+    /// At most so many pixels on the longer side.
+    Side(u32),
+}
+
+impl PictureSize {
+    /// As on the command line.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::Image => "image".to_owned(),
+            Self::Input => "input".to_owned(),
+            Self::Side(side) => side.to_string(),
+        }
+    }
 }
 
 /// The class that is shown beside each class that is explained.
@@ -145,6 +188,7 @@ pub fn parse() -> Settings {
     match &mut settings {
         Settings::Evaluate(evaluate) => evaluate.state = state_folder(),
         Settings::Export(export) => export.state = state_folder(),
+        Settings::Score(score) => score.state = state_folder(),
         Settings::Open(open) => {
             open.review.state_folder = state_folder();
             if open.review.reviewer.is_empty() {
@@ -252,7 +296,7 @@ mod tests {
     #[test]
     fn explain_takes_the_seed_programs_way_to_name_an_image() {
         let settings = explained("explain --img_src cat.jpg --class 3 --class tabby");
-        assert_eq!(settings.images, [PathBuf::from("cat.jpg")]);
+        assert_eq!(settings.many.paths, [PathBuf::from("cat.jpg")]);
         assert_eq!(
             settings.classes,
             Classes::Named(vec!["3".to_owned(), "tabby".to_owned()])

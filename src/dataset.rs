@@ -10,6 +10,7 @@ pub mod review;
 pub mod row;
 pub mod scan;
 pub mod score;
+pub mod shard;
 pub mod store;
 pub mod summary;
 pub mod truth;

@@ -1,5 +1,6 @@
 //! Explanations: what raises the score of one class, and where.
 
+pub mod batches;
 pub mod evaluate;
 mod fuse;
 pub mod methods;
@@ -232,11 +233,10 @@ pub fn predictions(
     logits: &[f32],
     k: usize,
 ) -> Result<Vec<Prediction>, ExplainError> {
-    let ranked = ranked(model, input, logits)?;
+    let ranked = ranked_of(model, input, logits)?;
     let probabilities = softmax(logits);
-    Ok((1..)
-        .zip(ranked.into_iter().take(k))
-        .map(|(rank, class)| prediction(model, logits, rank, class, &probabilities))
+    Ok((0..k.min(ranked.len()))
+        .map(|place| prediction_at(model, logits, &ranked, &probabilities, place))
         .collect())
 }
 
@@ -250,39 +250,52 @@ pub fn prediction_of(
     logits: &[f32],
     class: ClassIndex,
 ) -> Result<Prediction, ExplainError> {
-    let place = ranked(model, input, logits)?
-        .iter()
-        .position(|other| *other == class);
+    let ranked = ranked_of(model, input, logits)?;
+    let place = ranked.iter().position(|other| *other == class);
     let place = place.ok_or(RunError::ClassOutOfRange {
         class: class.0,
         classes: logits.len(),
     })?;
     let probabilities = softmax(logits);
-    Ok(prediction(model, logits, place + 1, class, &probabilities))
+    Ok(prediction_at(model, logits, &ranked, &probabilities, place))
 }
 
-fn ranked(model: &Model, input: &Input, logits: &[f32]) -> Result<Vec<ClassIndex>, ExplainError> {
-    if let Some(class) = logits.iter().position(|logit| !logit.is_finite()) {
-        return Err(ExplainError::NotFinite {
-            label: model.labels().get(ClassIndex(class)),
-            logit: logits[class],
+fn ranked_of(
+    model: &Model,
+    input: &Input,
+    logits: &[f32],
+) -> Result<Vec<ClassIndex>, ExplainError> {
+    match ranked(logits) {
+        Ok(ranked) => Ok(ranked),
+        Err(class) => Err(ExplainError::NotFinite {
+            label: model.labels().get(class),
+            logit: logits[class.0],
             from: model.first_not_finite(input)?,
-        });
+        }),
+    }
+}
+
+/// All classes, best first; the first class whose logit is not finite, where there is one.
+fn ranked(logits: &[f32]) -> Result<Vec<ClassIndex>, ClassIndex> {
+    if let Some(class) = logits.iter().position(|logit| !logit.is_finite()) {
+        return Err(ClassIndex(class));
     }
     let mut classes: Vec<ClassIndex> = (0..logits.len()).map(ClassIndex).collect();
     classes.sort_by(|a, b| logits[b.0].total_cmp(&logits[a.0]));
     Ok(classes)
 }
 
-fn prediction(
+/// The class at a place of the order, 0 for the best.
+fn prediction_at(
     model: &Model,
     logits: &[f32],
-    rank: usize,
-    class: ClassIndex,
+    ranked: &[ClassIndex],
     probabilities: &[f32],
+    place: usize,
 ) -> Prediction {
+    let class = ranked[place];
     Prediction {
-        rank,
+        rank: place + 1,
         class,
         label: model.labels().get(class),
         logit: logits[class.0],

@@ -9,7 +9,7 @@
 pub const THRESHOLD: f32 = 0.15;
 
 /// Numbers on a grid, row by row.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Grid {
     pub width: usize,
     pub height: usize,

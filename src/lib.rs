@@ -23,10 +23,11 @@
 //! | `explain` | a pass and a class → a heatmap; predictions; how faithful heatmaps are | dataset geometry heatmap model |
 //! | `job` | the contract between interface and worker: requests and replies, plain data | dataset explain geometry model picture |
 //! | `worker` | the thread that owns torch; what it keeps of the images it has seen; scoring the folder between wishes | dataset explain geometry job model picture text |
+//! | `pipeline` | many images through the network: reading, lanes, drawing and writing on threads of their own | dataset geometry model picture text worker |
 //! | `terminal` | raw mode and giving it back, asking what it can do, keys told from replies, the one writer | geometry graphics text |
 //! | `view` | state → cells, one file a pane | app dataset explain geometry graphics heatmap job keymap picture text |
 //! | `app` | state, the pure reducer `update`, layout, and the loop that performs effects | cli dataset explain geometry graphics job keymap model picture terminal text view worker |
-//! | `cli` | arguments and environment → settings; the commands without the interface | dataset explain geometry graphics heatmap keymap model picture terminal text worker |
+//! | `cli` | arguments and environment → settings; the commands without the interface | dataset explain geometry graphics heatmap job keymap model picture pipeline terminal text worker |
 //!
 //! `view` reads [`app::state`] and [`app::layout`] alone; the loop in `app` reads [`cli`]'s settings
 //! alone.
@@ -53,6 +54,7 @@ pub mod job;
 pub mod keymap;
 pub mod model;
 pub mod picture;
+pub mod pipeline;
 pub mod terminal;
 pub mod text;
 pub mod view;

@@ -33,6 +33,8 @@ fn run(settings: Settings) -> Result<bool> {
         Settings::Methods(settings) => cli::methods::run(settings, &mut out()).map(|()| true),
         Settings::Export(settings) => cli::export::run(&settings, &mut out()),
         Settings::Evaluate(settings) => cli::evaluate::run(&settings, &mut out()),
+        Settings::Score(settings) => cli::score::run(&settings, &mut out()),
+        Settings::Merge(settings) => cli::merge::run(&settings, &mut out()),
         Settings::Models(settings) => cli::models::run(&settings, &mut out()).map(|()| true),
         Settings::Layers(settings) => cli::layers::run(&settings, &mut out()).map(|()| true),
     }

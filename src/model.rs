@@ -44,7 +44,7 @@ use open::Opened;
 use precision::{Precision, PrecisionChoice, PrecisionError};
 use recipe::{Recipe, RecipeOverrides};
 use run::Plan;
-pub use run::{Batch, Pass, RunError, Slope};
+pub use run::{Batch, Changes, Pass, RunError, Slope};
 use walk::{Found, Rule, Slopes, Wanted};
 
 /// Index of a class, as the model's output numbers them.
@@ -300,6 +300,14 @@ impl Model {
     /// When the image has no pixels or libtorch no memory.
     pub fn prepare(&self, image: &RgbImage) -> Result<Input, ModelError> {
         let (seen, geometry) = self.recipe.apply(image)?;
+        self.input(seen, geometry)
+    }
+
+    /// The same of what the recipe has made of an image.
+    ///
+    /// # Errors
+    /// When libtorch has no memory.
+    pub fn input(&self, seen: RgbImage, geometry: InputGeometry) -> Result<Input, ModelError> {
         let tensor = self.recipe.normalize(&seen)?.f_to_device(self.device)?;
         Ok(Input {
             tensor,
@@ -313,11 +321,14 @@ impl Model {
     /// # Errors
     /// When they differ in size, or libtorch has no memory.
     pub fn tensor_of(&self, seen: &[&RgbImage]) -> Result<Tensor, ModelError> {
-        let tensors = seen
-            .iter()
-            .map(|seen| self.recipe.normalize(seen))
-            .collect::<Result<Vec<Tensor>, _>>()?;
-        Ok(Tensor::f_cat(&tensors, 0)?.f_to_device(self.device)?)
+        if self.is_on_processor() {
+            let tensors = seen
+                .iter()
+                .map(|seen| self.recipe.normalize(seen))
+                .collect::<Result<Vec<Tensor>, _>>()?;
+            return Ok(Tensor::f_cat(&tensors, 0)?);
+        }
+        Ok(self.recipe.normalize_on(seen, self.device)?)
     }
 
     /// One forward pass, split at the layer that is explained unless another is named.
@@ -355,6 +366,32 @@ impl Model {
     pub fn rescore(&self, pass: &Pass, outputs: &Tensor) -> Result<Tensor, ModelError> {
         let plan = self.plan(pass.layer())?;
         self.in_batches(outputs, |outputs| plan.rescore(&self.graph, pass, outputs))
+    }
+
+    /// What changes after a pass's layer when each channel in turn is replaced by a number; where that
+    /// takes no run of all that follows, and nothing elsewhere.
+    ///
+    /// # Errors
+    /// As [`Model::run`].
+    pub fn changes(&self, pass: &Pass, replacement: f64) -> Result<Option<Changes>, ModelError> {
+        if !self.takes_batches()? {
+            return Ok(None);
+        }
+        let plan = self.plan(pass.layer())?;
+        Ok(plan.changes(&self.graph, pass, replacement)?)
+    }
+
+    /// Logits `[count, classes]` with one channel replaced, `first` and the following ones in turn.
+    ///
+    /// # Errors
+    /// As [`Model::run`].
+    pub fn rescore_changed(
+        &self,
+        changes: &Changes,
+        first: i64,
+        count: i64,
+    ) -> Result<Tensor, ModelError> {
+        Ok(changes.logits(&self.graph, first, count)?)
     }
 
     /// The Hessian of a score with respect to a pass's activations, times the activations,

@@ -110,7 +110,7 @@ fn modules_import_what_the_code_map_allows_and_the_map_allows_no_more() {
             );
         }
     }
-    assert_eq!(allowed.len(), 16);
+    assert_eq!(allowed.len(), 17);
     let mut seen: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (file, code) in sources() {
         if file == "lib.rs" || file == "main.rs" {
@@ -201,7 +201,13 @@ fn only_the_terminal_reads_standard_input() {
     // for a moment; nothing is read from the real one there.
     assert_eq!(
         files_with("stdin()"),
-        ["graphics/viuer.rs", "terminal.rs", "terminal/input.rs"]
+        // A list of images may come that way, where there is no interface.
+        [
+            "cli/many.rs",
+            "graphics/viuer.rs",
+            "terminal.rs",
+            "terminal/input.rs"
+        ]
     );
 }
 

@@ -5,10 +5,14 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use super::values::{Crop, Scale, Three, crop, opacity, resize, scale, squash, three, verdict};
+use super::many::ManyArguments;
+use super::values::{
+    Crop, Scale, Three, crop, opacity, picture_size, resize, scale, squash, three, verdict,
+};
 use super::{
     Beside, Classes, ExplainSettings, LayersSettings, MethodsSettings, ModelsSettings,
-    OpenSettings, ReviewSettings, Settings, doctor, evaluate, export,
+    OpenSettings, PictureSize, Pictures, ReviewSettings, Settings, doctor, evaluate, export, merge,
+    score,
 };
 use crate::dataset::review::{Verdict, usual};
 use crate::dataset::scan::ScanOptions;
@@ -38,6 +42,10 @@ pub(super) struct Arguments {
 enum Subcommands {
     /// Explain images without the interface: write heatmaps and overlays, print predictions
     Explain(ExplainArguments),
+    /// Score all images without the interface: predictions and figures of maps, kept and as a table
+    Score(score::ScoreArguments),
+    /// Make one of what several machines have scored or explained
+    Merge(merge::MergeArguments),
     /// Measure how faithful maps are, over images with ground truth: tables, JSON and CSV
     Evaluate(evaluate::EvaluateArguments),
     /// Write verdicts and predictions as CSV, JSON lines or Parquet, overlays, or a page with all
@@ -97,7 +105,7 @@ struct OpenArguments {
 #[derive(Debug, Args)]
 struct ExplainArguments {
     /// Image files, folders or patterns
-    #[arg(value_name = "IMAGE", required_unless_present = "img_src")]
+    #[arg(value_name = "IMAGE", required_unless_present_any = ["img_src", "list"])]
     images: Vec<PathBuf>,
     /// Another way to name an image
     #[arg(long = "img_src", value_name = "FILE")]
@@ -114,6 +122,12 @@ struct ExplainArguments {
     /// Print one JSON object a line for each image, and nothing else
     #[arg(long)]
     json: bool,
+    /// Which pictures are written
+    #[arg(long, value_enum, value_name = "WHICH", default_value = "both")]
+    pictures: Pictures,
+    /// How large pictures are: as the image, as the input of the network, or N pixels on the longer side
+    #[arg(long, value_name = "image|input|N", default_value = "image", value_parser = picture_size)]
+    size: PictureSize,
     /// Also write the map as .npy: at the input's size, and on the layer's grid before scaling
     #[arg(long)]
     raw: bool,
@@ -127,6 +141,8 @@ struct ExplainArguments {
     /// `next` for the most probable other class
     #[arg(long, value_name = "N|NAME|next")]
     beside: Option<String>,
+    #[command(flatten)]
+    many: ManyArguments,
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
@@ -191,9 +207,14 @@ pub(super) struct ModelArguments {
     /// before the head without it. Given again, the maps of all these layers become one
     #[arg(long = "layer", value_name = "NAME")]
     pub(super) layers: Vec<String>,
-    /// auto, cpu, cuda or cuda:N
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: DeviceChoice,
+    /// auto, cpu, cuda or cuda:N; several, as in cuda:0,cuda:1, share the images of explain and score
+    #[arg(
+        long = "device",
+        value_name = "DEVICE",
+        default_value = "auto",
+        value_delimiter = ','
+    )]
+    pub(super) devices: Vec<DeviceChoice>,
     /// Numbers to compute with: f32, or bf16 on processors that have it (faster, 3 digits); auto is f32
     #[arg(long, value_name = "NUMBERS", default_value = "auto")]
     precision: PrecisionChoice,
@@ -353,6 +374,8 @@ impl Arguments {
             Some(Subcommands::Methods(methods)) => {
                 Settings::Methods(MethodsSettings { json: methods.json })
             }
+            Some(Subcommands::Score(score)) => Settings::Score(score.settings(hub)),
+            Some(Subcommands::Merge(merge)) => Settings::Merge(merge.settings()),
             Some(Subcommands::Evaluate(evaluate)) => Settings::Evaluate(evaluate.settings(hub)),
             Some(Subcommands::Export(export)) => {
                 let usage =
@@ -373,10 +396,14 @@ impl Arguments {
                 let images = [explain.images, explain.img_src].concat();
                 let hub = explain.model.hub(hub);
                 let options = explain.explanation.options(&explain.model.layers);
+                let devices = explain.model.devices.clone();
                 let (model, load) = explain.model.split(&images);
                 Settings::Explain(ExplainSettings {
-                    images,
-                    scan: explain.scan.options(),
+                    many: explain
+                        .many
+                        .settings(images, explain.scan.options(), devices),
+                    pictures: explain.pictures,
+                    size: explain.size,
                     model,
                     load,
                     hub,
@@ -431,7 +458,7 @@ impl ModelArguments {
                     _ => None,
                 },
                 recipe,
-                device: self.device,
+                device: self.devices.first().copied().unwrap_or_default(),
                 precision: self.precision,
                 layer: self.layers.into_iter().next(),
             },

@@ -4,23 +4,25 @@
 //! for. What is done goes to a file at once ([`journal`]), so that a run that was ended goes on
 //! where it was. At the end the means are printed and written ([`report`]).
 
-mod journal;
+pub(super) mod journal;
 mod progress;
 mod report;
 mod session;
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 
 use super::Hub;
 use super::arguments::{ModelArguments, ScanArguments};
+use super::stop::stopped_by_signals;
 use crate::dataset::ImageEntry;
 use crate::dataset::scan::{ScanOptions, scan};
+use crate::dataset::shard::Shard;
+use crate::dataset::store::Names;
 use crate::dataset::truth::{Classes, Truth};
 use crate::explain::evaluate::{MetricId, Needs, Rules};
 use crate::explain::methods::{MethodId, Reads};
@@ -56,6 +58,10 @@ pub(super) struct EvaluateArguments {
     /// Measure no more than N images, spread evenly over all
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
+    /// Only part I of N, told by the names of the images; `gradcam merge` makes one of the --results of
+    /// all parts
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     /// Pointing game: count a maximum this near to the box as a hit, in pixels of the image
     #[arg(long, value_name = "PX", default_value = "0", value_parser = distance)]
     tolerance: f64,
@@ -141,6 +147,7 @@ pub struct EvaluateSettings {
     /// Whether metrics that need more truth than there is are left out; else they are errors.
     any_metric: bool,
     limit: Option<usize>,
+    shard: Option<Shard>,
     rules: Rules,
     aug_smooth: bool,
     eigen_smooth: bool,
@@ -173,6 +180,7 @@ impl EvaluateArguments {
             metrics,
             any_metric,
             limit: self.limit.map(|limit| limit as usize),
+            shard: self.shard,
             rules: Rules {
                 seed: self.seed,
                 tolerance: self.tolerance,
@@ -220,13 +228,7 @@ pub(super) fn state_folder(lookup: impl Fn(&str) -> Option<String>) -> Option<Pa
 /// When the model, an image or the truth cannot be read, the results are those of other settings,
 /// or a file cannot be written.
 pub fn run(settings: &EvaluateSettings, out: &mut dyn Write) -> Result<bool> {
-    let stopped = Arc::new(AtomicBool::new(false));
-    let signal = signal_hook::consts::SIGINT;
-    // The second Ctrl-C ends the program at once.
-    signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stopped))
-        .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stopped)))
-        .context("cannot listen for Ctrl-C")?;
-    evaluate(settings, &stopped, out)
+    evaluate(settings, &*stopped_by_signals()?, out)
 }
 
 /// The same until somebody says stop.
@@ -250,7 +252,11 @@ fn evaluate(
         &classes,
         &mut notes,
     )?;
-    let images = spread(found.images, settings.limit);
+    let mut images = spread(found.images, settings.limit);
+    if let Some(shard) = settings.shard {
+        let names = Names::new(&settings.paths);
+        images.retain(|image| shard.has(&names.key(&image.path)));
+    }
     notes.extend(truth.iter().flat_map(|truth| truth.notes.clone()));
     let metrics = metrics(settings, truth.as_ref(), &mut notes)?;
     for guess in &model.summary().guesses {

@@ -1,31 +1,43 @@
 //! `gradcam explain`: heatmaps and overlays as files, predictions as text or JSON.
+//!
+//! Images that are named one by one are answered one by one. A folder, a pattern or a list becomes a
+//! set ([`set`]) that a run goes on with where another was ended.
 
 mod classes;
 mod record;
+pub(super) mod set;
+mod tell;
+mod work;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use image::RgbImage;
+use serde_json::{Value, json as object};
 
+use super::many::Images;
+use super::progress::Progress;
+use super::stop::stopped_by_signals;
 use super::{Beside, Classes, ExplainSettings};
-use crate::dataset::scan::scan;
-use crate::explain::methods::Unwatched;
+use crate::dataset::ImageEntry;
+use crate::dataset::store::{FileIdentity, Key};
 use crate::explain::options::Options;
-use crate::explain::{Explanation, Prediction, explain, predictions};
 use crate::graphics::viuer::print_once;
 use crate::graphics::{Capabilities, Choice};
-use crate::model::{ClassIndex, Model};
-use crate::picture::files::{Stems, label_part, output_path, save_npy, save_png};
-use crate::picture::overlay::compose;
-use crate::picture::{Style, View};
+use crate::model::ClassIndex;
+use crate::picture::files::Stems;
+use crate::pipeline::{About, Engine, run as run_pipeline};
 use crate::terminal::ask;
-use crate::text::{json, padded, visible, visible_lines};
-use crate::worker::studio::{Examined, TOP, examine, timed};
+use crate::text::{count, json, visible};
 use classes::{resolve, resolve_one};
-use record::{Failure, record};
+use record::{FailedRow, Failure, record, row};
+use set::{FileStamp, Set};
+use tell::told;
+use work::{Explained, LabelParts};
 
 /// Explains all images. Returns whether none of them failed.
 ///
@@ -41,293 +53,326 @@ pub fn run(settings: &ExplainSettings, out: &mut dyn Write) -> Result<bool> {
         true => Some(ask(&settings.environment, Choice::Auto)?.capabilities),
         false => None,
     };
-    let model = Model::load(&settings.model, &settings.load)?;
-    let classes = resolve(&settings.classes, &model)?;
-    let beside = match &settings.beside {
-        Some(Beside::Named(name)) => Some(resolve_one(name, &model)?),
-        Some(Beside::Next) | None => None,
+    let progress = Progress::new();
+    let found = settings.many.images(&progress)?;
+    let mut crew = settings.many.crew(found.own.len());
+    crew.expects_one &= !settings.options.method.method().is_slow() && !settings.options.aug_smooth;
+    std::fs::create_dir_all(&settings.out)
+        .with_context(|| format!("cannot make the folder {}", shown(&settings.out)))?;
+    let stopped = stopped_by_signals()?;
+    let engine = Engine {
+        source: &settings.model,
+        load: &settings.load,
+        crew: &crew,
+        stopped: &stopped,
     };
-    let versus = &settings.versus;
-    std::fs::create_dir_all(&settings.out).with_context(|| {
-        format!(
-            "cannot make the folder {}",
-            visible(&settings.out.display().to_string())
-        )
-    })?;
-    let one_image = matches!(settings.images.as_slice(), [one] if one.is_file());
-    if one_image && !settings.options.method.method().is_slow() && !settings.options.aug_smooth {
-        model.expect_one_image();
-    }
-    let mut session = Session {
+    let session = RefCell::new(Session {
         settings,
-        model: &model,
-        classes,
-        beside,
-        options: Options {
-            versus: versus
-                .as_deref()
-                .map(|name| resolve_one(name, &model))
-                .transpose()?,
-            ..settings.options.clone()
-        },
+        found: &found,
+        progress: &progress,
         terminal,
-        stems: Stems::default(),
-    };
-    let mut all_well = true;
-    for named in &settings.images {
-        let images: Vec<PathBuf> = match scan(std::slice::from_ref(named), settings.scan) {
-            Ok(found) => found
-                .images
-                .iter()
-                .map(|image| image.path.to_path_buf())
-                .collect(),
-            Err(error) => {
-                all_well = false;
-                session.report(named, Err(error.to_string()), out)?;
-                continue;
-            }
-        };
-        for image in images {
-            let result = session.explain(&image);
-            all_well &= result.is_ok();
-            session.report(&image, result, out)?;
-        }
-    }
-    Ok(all_well)
+        out,
+        set: None,
+        waiting: BTreeMap::new(),
+        next: 0,
+        missing: 0,
+        all_well: found.missing.is_empty(),
+    });
+    let is_done = run_pipeline(
+        engine,
+        |about| session.borrow_mut().begin(about),
+        |explainer, place, image, result| {
+            let mut session = session.borrow_mut();
+            session.done(explainer, place, image, result)
+        },
+    )?;
+    session.into_inner().end(is_done)
 }
 
-/// What is the same for all images of a run.
-struct Session<'a> {
+/// How all images of a run are explained.
+#[derive(Debug)]
+struct Explainer<'a> {
     settings: &'a ExplainSettings,
-    model: &'a Model,
+    about: About,
     /// Empty: the best ones of each image.
     classes: Vec<ClassIndex>,
     /// Shown beside each class, unless it is the most probable other one.
     beside: Option<ClassIndex>,
     options: Options,
-    /// Where `--show` prints.
-    terminal: Option<Capabilities>,
-    stems: Stems,
+    parts: LabelParts,
+    /// How the names of an image's files begin, by its place.
+    stems: Vec<OsString>,
 }
 
-/// What came of one image.
-struct Explained {
-    examined: Examined,
-    predictions: Vec<Prediction>,
-    explanations: Vec<Finding>,
-    explain: Duration,
-    write: Duration,
-}
-
-/// What came of one class of an image.
-struct Finding {
-    explanation: Explanation,
-    beside: Option<Explanation>,
-    /// What was written, by kind.
-    files: BTreeMap<&'static str, PathBuf>,
-}
-
-impl Session<'_> {
-    fn explain(&mut self, image: &Path) -> Result<Explained, String> {
-        let mut examined = examine(self.model, image)?;
-        let wanted = if let Classes::Top(top) = self.settings.classes {
-            top
-        } else {
-            0
-        };
-        let ranked = predictions(
-            self.model,
-            &examined.input,
-            &examined.logits,
-            wanted.max(TOP),
-        )
-        .map_err(|error| error.to_string())?;
-        let classes: Vec<ClassIndex> = match self.settings.classes {
-            Classes::Top(top) => ranked
-                .iter()
-                .take(top)
-                .map(|prediction| prediction.class)
-                .collect(),
-            Classes::Named(_) => self.classes.clone(),
-        };
-        let stem = self.stems.unique(image);
-        let (mut taken, mut write) = (Duration::ZERO, Duration::ZERO);
-        let mut explanations = Vec::new();
-        for class in classes {
-            let mut explained = |class| {
-                let Examined { input, passes, .. } = &mut examined;
-                let (model, options) = (self.model, &self.options);
-                timed(&mut taken, || {
-                    explain(model, input, passes, class, options, &mut Unwatched)
-                })
-                .map_err(|error| error.to_string())
-            };
-            let mut finding = Finding {
-                explanation: explained(class)?,
-                beside: self.beside(class, &ranked).map(explained).transpose()?,
-                files: BTreeMap::new(),
-            };
-            let part = self.label_part(&finding.explanation.target);
-            let path = |ending: &str| output_path(&self.settings.out, &stem, &part, ending);
-            finding.files = timed(&mut write, || self.write(&examined, &finding, path))?;
-            explanations.push(finding);
-        }
-        Ok(Explained {
-            examined,
-            predictions: ranked,
-            explanations,
-            explain: taken,
-            write,
+impl<'a> Explainer<'a> {
+    fn new(settings: &'a ExplainSettings, about: About) -> Result<Self> {
+        let versus = settings.versus.as_deref();
+        let versus = versus.map(|name| resolve_one(name, &about)).transpose()?;
+        Ok(Self {
+            classes: resolve(&settings.classes, &about)?,
+            beside: match &settings.beside {
+                Some(Beside::Named(name)) => Some(resolve_one(name, &about)?),
+                Some(Beside::Next) | None => None,
+            },
+            options: Options {
+                versus,
+                ..settings.options.clone()
+            },
+            parts: LabelParts::new(&about.labels),
+            stems: Vec::new(),
+            settings,
+            about,
         })
     }
 
-    /// The class that is shown beside another one; no class beside itself.
-    fn beside(&self, class: ClassIndex, ranked: &[Prediction]) -> Option<ClassIndex> {
-        let other = match self.settings.beside.as_ref()? {
-            Beside::Named(_) => self.beside,
-            Beside::Next => {
-                let mut others = ranked.iter().map(|prediction| prediction.class);
-                others.find(|other| *other != class)
-            }
-        };
-        other.filter(|other| *other != class)
+    /// All that the files depend on beside the images.
+    fn made_by(&self) -> Value {
+        let (settings, options) = (self.settings, &self.options);
+        let summary = &self.about.summary;
+        let style = &settings.style;
+        object!({
+            "model": {
+                "name": summary.name,
+                "family": summary.family,
+                "fingerprint": summary.fingerprint,
+                "classes": summary.classes,
+                "precision": summary.precision,
+                "preprocessing": summary.recipe,
+            },
+            "method": options.method.method().key(),
+            "layers": match options.layers.as_slice() {
+                [] => std::slice::from_ref(&summary.layer),
+                layers => layers,
+            },
+            "fusion": options.joined_by(),
+            "score": options.measure,
+            "versus": options.versus,
+            "counterfactual": options.counterfactual,
+            "aug_smooth": options.aug_smooth,
+            "eigen_smooth": options.eigen_smooth,
+            "explained": match &settings.classes {
+                Classes::Top(top) => object!({ "top": top }),
+                Classes::Named(_) => object!({ "classes": self.classes }),
+            },
+            "beside": match &settings.beside {
+                None => Value::Null,
+                Some(Beside::Next) => Value::from("next"),
+                Some(Beside::Named(_)) => object!(self.beside),
+            },
+            "files": { "pictures": settings.pictures, "size": settings.size.name(), "raw": settings.raw },
+            "drawing": {
+                "colormap": style.colormap.name(),
+                "opacity": style.opacity,
+                "signed": style.signed,
+                "scale": style.scale,
+                "marks": style.marks.name(),
+            },
+        })
+    }
+}
+
+/// A run: what has come of the images so far.
+struct Session<'a> {
+    settings: &'a ExplainSettings,
+    found: &'a Images,
+    progress: &'a Progress,
+    /// Where `--show` prints.
+    terminal: Option<Capabilities>,
+    out: &'a mut dyn Write,
+    /// Where the images are a set.
+    set: Option<Set>,
+    /// Images that are done before one that comes before them.
+    waiting: BTreeMap<usize, (ImageEntry, Told)>,
+    /// The place of the image that is told next.
+    next: usize,
+    /// How many that are not there were told.
+    missing: usize,
+    all_well: bool,
+}
+
+/// What is to be said of an image.
+enum Told {
+    Explained {
+        words: String,
+        pictures: Vec<RgbImage>,
+    },
+    Failed(String),
+}
+
+impl<'a> Session<'a> {
+    /// Finds out which images are to be explained.
+    fn begin(&mut self, about: &About) -> Result<(Explainer<'a>, Vec<ImageEntry>)> {
+        let (settings, found) = (self.settings, self.found);
+        let mut explainer = Explainer::new(settings, about.clone())?;
+        let mut images = found.own.clone();
+        if settings.many.are_named() {
+            let mut stems = Stems::default();
+            let paths = images.iter().map(|image| &image.path);
+            explainer.stems = paths.map(|path| stems.unique(path)).collect();
+            return Ok((explainer, images));
+        }
+        self.tell_missing(usize::MAX)?;
+        let made_by = explainer.made_by();
+        let many = &settings.many;
+        let set = Set::open(&settings.out, many.shard, made_by, many.force)?;
+        images.retain(|image| {
+            let file = FileIdentity::of(&image.path);
+            !file.is_ok_and(|file| set.has(&self.name(image), file))
+        });
+        let known = found.own.len() - images.len();
+        if known > 0 {
+            let (known, all) = (known, count(found.own.len(), "image"));
+            self.progress
+                .say(&format!("{known} of {all} explained already"));
+        }
+        let stem = |image: &ImageEntry| stem_in_set(&found.names.key(&image.path));
+        explainer.stems = images.iter().map(stem).collect();
+        for guess in &about.summary.guesses {
+            self.progress.say(&format!("guessed: {guess}"));
+        }
+        self.progress.images(images.len(), "explained");
+        self.set = Some(set);
+        Ok((explainer, images))
     }
 
-    /// The label in file names; with the index where two classes share a label.
-    fn label_part(&self, target: &Prediction) -> String {
-        let part = label_part(&target.label);
-        let labels = self.model.labels();
-        let shared = (0..self.model.summary().classes)
-            .map(ClassIndex)
-            .any(|other| other != target.class && label_part(&labels.get(other)) == part);
-        if shared {
-            format!("{part}-{}", target.class.0)
-        } else {
-            part
-        }
+    /// As the set names an image: relative to the folder.
+    fn name(&self, image: &ImageEntry) -> String {
+        let key = self.found.names.key(&image.path);
+        String::from_utf8_lossy(key.as_bytes()).into_owned()
     }
 
-    fn write(
-        &self,
-        examined: &Examined,
-        finding: &Finding,
-        path: impl Fn(&str) -> PathBuf,
-    ) -> Result<BTreeMap<&'static str, PathBuf>, String> {
-        let mut files = BTreeMap::new();
-        let explanation = &finding.explanation;
-        let parts = examined.parts(explanation, None);
-        let size = parts.geometry.image;
-        for (kind, view) in [("heatmap", View::Heatmap), ("overlay", View::Overlay)] {
-            let picture = compose(
-                &parts,
-                Style {
-                    view,
-                    ..self.settings.style
-                },
-                size,
-            )?;
-            let path = path(&format!("{kind}.png"));
-            save_png(&picture, &path)?;
-            files.insert(kind, path);
-        }
-        if let Some(beside) = &finding.beside {
-            let parts = examined.parts(explanation, Some(beside));
-            let style = self.settings.style;
-            let picture = compose(&parts, style, parts.full_size(style.view))?;
-            let other = self.label_part(&beside.target);
-            let path = path(&format!("beside.{other}.png"));
-            save_png(&picture, &path)?;
-            files.insert("beside", path);
-        }
-        if self.settings.raw {
-            let input = parts.geometry.input;
-            let map = explanation
-                .heatmap
-                .upsample(input.width as usize, input.height as usize);
-            for (kind, grid, ending) in [("map", &map, "npy"), ("raw", &explanation.raw, "raw.npy")]
-            {
-                let path = path(ending);
-                save_npy(grid, &path)?;
-                files.insert(kind, path);
-            }
-        }
-        Ok(files)
-    }
-
-    fn report(
-        &self,
-        image: &Path,
+    /// An image is done.
+    fn done(
+        &mut self,
+        explainer: &Explainer<'_>,
+        place: usize,
+        image: &ImageEntry,
         result: Result<Explained, String>,
-        out: &mut dyn Write,
     ) -> Result<()> {
-        if self.settings.json {
-            let line = match &result {
-                Ok(explained) => json(&record(self, image, explained))?,
-                Err(error) => json(&Failure {
-                    image: image.to_string_lossy().into_owned(),
-                    error,
-                })?,
-            };
-            return writeln!(out, "{line}").context("cannot write to standard output");
-        }
-        match result {
-            Ok(explained) => self.tell(image, &explained, out),
-            Err(error) => writeln!(std::io::stderr(), "gradcam: {}", visible_lines(&error))
-                .context("cannot write to standard error"),
-        }
-    }
-
-    /// The same for people.
-    fn tell(&self, image: &Path, explained: &Explained, out: &mut dyn Write) -> Result<()> {
-        let summary = self.model.summary();
-        writeln!(out, "{}", visible(&image.to_string_lossy()))?;
-        for prediction in &explained.predictions {
-            let Prediction {
-                rank,
-                label,
-                probability,
-                logit,
-                ..
-            } = prediction;
-            writeln!(
-                out,
-                "  {rank}  {} {:5.1}%   logit {logit:.2}",
-                padded(label, 24),
-                probability * 100.0
-            )?;
-        }
-        let mut how = vec![summary.family.clone()];
-        if let Some(finding) = explained.explanations.first() {
-            how.extend(finding.explanation.in_words());
-        }
-        how.extend([summary.recipe_and_source(), summary.device_and_precision()]);
-        writeln!(out, "  {}", how.join(" · "))?;
-        for guess in &summary.guesses {
-            writeln!(out, "  guessed: {guess}")?;
-        }
-        for finding in &explained.explanations {
-            let shown = std::iter::once(&finding.explanation).chain(&finding.beside);
-            for explanation in shown {
-                if let Some(warning) = explanation.warning() {
-                    writeln!(out, "  {}: {warning}", explanation.target.label)?;
-                }
-            }
-            for file in finding.files.values() {
-                writeln!(out, "  wrote {}", visible(&file.to_string_lossy()))?;
-            }
-            if let Some(terminal) = &self.terminal {
-                out.flush()?;
-                let (own, beside) = (&finding.explanation, finding.beside.as_ref());
-                let parts = explained.examined.parts(own, beside);
-                let picture = compose(
-                    &parts,
-                    self.settings.style,
-                    parts.full_size(self.settings.style.view),
-                )
-                .map_err(anyhow::Error::msg)?;
-                print_once(picture, terminal).map_err(anyhow::Error::msg)?;
-            }
+        self.all_well &= result.is_ok();
+        self.progress.done(1);
+        self.keep(image, &result)?;
+        let told = match result {
+            Err(reason) => Told::Failed(reason),
+            Ok(explained) if self.settings.json => Told::Explained {
+                words: json(&record(explainer, &image.path, &explained))? + "\n",
+                pictures: Vec::new(),
+            },
+            // Whoever explains a folder does not read a page for each image.
+            Ok(_) if self.set.is_some() => Told::Explained {
+                words: String::new(),
+                pictures: Vec::new(),
+            },
+            Ok(explained) => Told::Explained {
+                words: told(explainer, &image.path, &explained),
+                pictures: explained
+                    .findings
+                    .into_iter()
+                    .filter_map(|finding| finding.shown)
+                    .collect(),
+            },
+        };
+        self.waiting.insert(place, (image.clone(), told));
+        while let Some((image, told)) = self.waiting.remove(&self.next) {
+            self.tell_missing(self.next)?;
+            self.next += 1;
+            self.tell(&image, told)?;
         }
         Ok(())
     }
+
+    /// Says what is not there of what was named up to the image of this place.
+    fn tell_missing(&mut self, place: usize) -> Result<()> {
+        let found = self.found;
+        let missing = found.missing.iter().skip(self.missing);
+        for missing in missing.take_while(|missing| missing.after <= place) {
+            self.missing += 1;
+            self.tell_failure(&missing.path, &missing.reason)?;
+        }
+        Ok(())
+    }
+
+    /// Adds an image to the set.
+    fn keep(&mut self, image: &ImageEntry, result: &Result<Explained, String>) -> Result<()> {
+        let name = self.name(image);
+        let Some(set) = &mut self.set else {
+            return Ok(());
+        };
+        match result {
+            Ok(explained) => set.add(&name, &row(&name, explained, &self.settings.out)),
+            Err(error) => {
+                let file = FileIdentity::of(&image.path).ok().map(FileStamp::from);
+                set.add(
+                    &name,
+                    &FailedRow {
+                        image: &name,
+                        file,
+                        error,
+                    },
+                )
+            }
+        }
+    }
+
+    fn tell(&mut self, image: &ImageEntry, told: Told) -> Result<()> {
+        match told {
+            Told::Failed(reason) => self.tell_failure(&image.path, &reason),
+            Told::Explained { words, pictures } => {
+                write!(self.out, "{words}").context("cannot write to standard output")?;
+                for picture in pictures {
+                    if let Some(terminal) = &self.terminal {
+                        self.out.flush()?;
+                        print_once(picture, terminal).map_err(anyhow::Error::msg)?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn tell_failure(&mut self, image: &Path, error: &str) -> Result<()> {
+        if !self.settings.json {
+            self.progress.say(error);
+            return Ok(());
+        }
+        let image = image.to_string_lossy().into_owned();
+        let line = json(&Failure { image, error })?;
+        writeln!(self.out, "{line}").context("cannot write to standard output")
+    }
+
+    /// The run has ended. Returns whether all images were explained.
+    fn end(mut self, is_done: bool) -> Result<bool> {
+        self.progress.finish();
+        self.tell_missing(usize::MAX)?;
+        if !is_done {
+            self.progress
+                .say("stopped; the same command goes on from here");
+            return Ok(false);
+        }
+        let names: Vec<String> = self
+            .found
+            .own
+            .iter()
+            .map(|image| self.name(image))
+            .collect();
+        if let Some(set) = self.set {
+            self.progress.say(&set.finish(&names)?);
+        }
+        Ok(self.all_well)
+    }
+}
+
+/// How the names of an image's files begin in a set: its own path below the folder, so that they are
+/// the same in every run and on every machine.
+fn stem_in_set(image: &Key) -> OsString {
+    let parts = image.path().components().filter_map(|part| match part {
+        Component::Normal(name) => Some(name),
+        Component::ParentDir => Some(OsStr::new("__")),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    });
+    parts.collect::<PathBuf>().into_os_string()
+}
+
+fn shown(path: &Path) -> String {
+    visible(&path.display().to_string())
 }

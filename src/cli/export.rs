@@ -2,7 +2,6 @@
 
 mod draw;
 mod gather;
-mod progress;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,6 +11,9 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
 use super::arguments::{ModelArguments, ScanArguments, StyleArguments};
+use super::many::ManySettings;
+use super::progress::Progress;
+use super::score::ScoreSettings;
 use crate::dataset::confusion::Confusion;
 use crate::dataset::export::report::{self, Report};
 use crate::dataset::export::{self, Existing, Record, Table};
@@ -24,7 +26,6 @@ use crate::picture::Style;
 use crate::text::{count, visible, visible_lines};
 use draw::Drawer;
 use gather::{Gathered, gather};
-use progress::Progress;
 
 #[derive(Debug, Args)]
 #[command(
@@ -108,6 +109,20 @@ impl Format {
     }
 }
 
+/// The kind of table that a file name ends in.
+///
+/// # Errors
+/// A sentence, when it ends in none.
+pub(super) fn table_format(path: &Path) -> Result<export::Format> {
+    let format = Format::of(path).and_then(Format::table);
+    format.with_context(|| {
+        format!(
+            "nothing tells what {} is to be; end it in .csv, .jsonl or .parquet",
+            shown(path)
+        )
+    })
+}
+
 /// For `gradcam export`.
 #[derive(Debug)]
 pub struct ExportSettings {
@@ -167,6 +182,22 @@ impl ExportArguments {
             style: self.style.style(),
             state: None,
         })
+    }
+}
+
+impl ExportSettings {
+    /// How images without a score get one.
+    fn scoring(&self) -> ScoreSettings {
+        ScoreSettings {
+            many: ManySettings::of(self.paths.clone(), self.scan, self.load.device),
+            truth: self.truth.clone(),
+            out: None,
+            review: self.review.clone(),
+            model: self.model.clone(),
+            load: self.load.clone(),
+            hub: self.hub.clone(),
+            state: self.state.clone(),
+        }
     }
 }
 

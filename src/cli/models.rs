@@ -89,7 +89,10 @@ pub fn with_model_here(mut settings: Settings) -> Result<Settings> {
         Settings::Evaluate(settings) => (&mut settings.model, &settings.hub),
         Settings::Export(settings) => (&mut settings.model, &settings.hub),
         Settings::Layers(settings) => (&mut settings.model, &settings.hub),
-        Settings::Doctor(_) | Settings::Methods(_) | Settings::Models(_) => return Ok(settings),
+        Settings::Score(settings) => (&mut settings.model, &settings.hub),
+        Settings::Doctor(_) | Settings::Merge(_) | Settings::Methods(_) | Settings::Models(_) => {
+            return Ok(settings);
+        }
     };
     *source = brought(source, hub)?;
     Ok(settings)

@@ -2,6 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::PictureSize;
 use crate::dataset::review::Verdict;
 use crate::keymap::lookup;
 use crate::model::recipe::Resize;
@@ -50,6 +51,14 @@ pub(super) fn crop(text: &str) -> Result<Crop, String> {
         Ok(Crop(None))
     } else {
         size(text).map(|size| Crop(Some(size)))
+    }
+}
+
+pub(super) fn picture_size(text: &str) -> Result<PictureSize, String> {
+    match text {
+        "image" => Ok(PictureSize::Image),
+        "input" => Ok(PictureSize::Input),
+        _ => side(text).map(PictureSize::Side),
     }
 }
 

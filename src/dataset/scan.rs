@@ -135,7 +135,7 @@ pub fn scan_and_tell(
 
 /// A key that orders names as people do: without case, and numbers by their value. Equal ones come
 /// in the order of their bytes.
-fn natural_key(name: &str) -> Box<[u8]> {
+pub(crate) fn natural_key(name: &str) -> Box<[u8]> {
     let mut key = Vec::with_capacity(2 * name.len() + 2);
     let mut rest = name;
     while let Some(first) = rest.chars().next() {

@@ -10,6 +10,7 @@
 
 mod blob;
 mod fault;
+mod merge;
 mod models;
 mod place;
 mod rescue;
@@ -30,8 +31,9 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use fault::StoreError;
 use fault::{is_no_database, shown};
+pub use merge::Merged;
 pub use models::{KnownModel, ModelFacts};
-pub use place::{Key, Place};
+pub use place::{Key, Names, Place};
 use schema::{Kind, Log, log_for, patiently};
 pub use scores::{FileIdentity, ModelId, Scored};
 pub use session::View;

@@ -4,12 +4,13 @@
 
 use image::RgbImage;
 
+use super::batches::{filled, grad_cams};
 use super::{ExplainError, softmax};
 use crate::dataset::score::{Answer, KEPT, MapFigures, Score, TrueClass};
 use crate::dataset::truth::Object;
 use crate::geometry::InputGeometry;
 use crate::heatmap::{Grid, Heatmap, MapState};
-use crate::model::{Batch, ClassIndex, Model, RunError};
+use crate::model::{ClassIndex, Model, RunError};
 
 /// An image to score.
 #[derive(Clone, Copy, Debug)]
@@ -21,18 +22,20 @@ pub struct Subject<'a> {
     pub truth: &'a [Object],
 }
 
-/// Scores images of one size; each gets a score, or a sentence on why there is none. Before each
-/// operation of the network `stop` is asked whether to leave it at that.
+/// Scores images of one size; each gets a score, or a sentence on why there is none. As many as
+/// `full` are run at once, the last one repeated. Before each operation of the network `stop` is
+/// asked whether to leave it at that.
 ///
 /// # Errors
 /// When the network does not run on them; [`ExplainError::CalledOff`] when it was to stop.
 pub fn score(
     model: &Model,
     subjects: &[Subject<'_>],
+    full: usize,
     stop: &dyn Fn() -> bool,
 ) -> Result<Vec<Result<Score, String>>, ExplainError> {
     let seen: Vec<&RgbImage> = subjects.iter().map(|subject| subject.seen).collect();
-    let batch = match model.run_batch(&model.tensor_of(&seen)?, stop) {
+    let batch = match model.run_batch(&model.tensor_of(&filled(&seen, full))?, stop) {
         Err(crate::model::ModelError::Run(RunError::Stopped)) => {
             return Err(ExplainError::CalledOff);
         }
@@ -49,18 +52,28 @@ pub fn score(
         let class = score.as_ref().ok().and_then(of).unwrap_or(0);
         ClassIndex(usize::try_from(class).unwrap_or(0))
     };
-    let predicted: Vec<ClassIndex> = scores
-        .iter()
-        .map(|score| class_of(score, Score::predicted))
-        .collect();
+    // So many that each image of the batch has one.
+    let rest = full.saturating_sub(subjects.len());
+    let with_rest = |classes: Vec<ClassIndex>| {
+        let last = classes.last().copied().unwrap_or(ClassIndex(0));
+        [classes, vec![last; rest]].concat()
+    };
+    let predicted = with_rest(
+        scores
+            .iter()
+            .map(|score| class_of(score, Score::predicted))
+            .collect(),
+    );
     let truth_or_predicted = |score: &Score| {
         let truth = score.truth.map(|truth| truth.class);
         truth.or_else(|| score.predicted())
     };
-    let truth: Vec<ClassIndex> = scores
-        .iter()
-        .map(|score| class_of(score, truth_or_predicted))
-        .collect();
+    let truth = with_rest(
+        scores
+            .iter()
+            .map(|score| class_of(score, truth_or_predicted))
+            .collect(),
+    );
     let maps = grad_cams(&batch, &predicted)?;
     let true_maps = if truth == predicted {
         maps.clone()
@@ -71,10 +84,10 @@ pub fn score(
         scores.iter_mut().zip(subjects).zip(&maps).zip(&true_maps)
     {
         if let Ok(score) = score {
-            score.map = figures(map, subject);
+            score.map = figures(&map.raw, subject);
             if score.truth.is_some() {
-                score.true_map = figures(true_map, subject);
-                score.agreement = agreement(map, true_map);
+                score.true_map = figures(&true_map.raw, subject);
+                score.agreement = agreement(&map.raw, &true_map.raw);
             }
         }
     }
@@ -142,27 +155,6 @@ fn sums(logits: &[f32]) -> (f32, f32) {
         .map(|probability| -probability * probability.ln())
         .sum();
     ((largest + sum.ln()) as f32, entropy as f32)
-}
-
-/// Maps before ReLU of one class for each image.
-fn grad_cams(batch: &Batch, classes: &[ClassIndex]) -> Result<Vec<Grid>, ExplainError> {
-    let weights = batch.mean_gradients(classes)?;
-    let activations = batch.activations()?;
-    let weights = weights.f_unsqueeze(-1)?.f_unsqueeze(-1)?;
-    let maps = activations
-        .f_mul(&weights)?
-        .f_sum_dim_intlist([1_i64].as_slice(), false, tch::Kind::Float)?
-        .f_to_device(tch::Device::Cpu)?;
-    let &[_, height, width] = maps.size().as_slice() else {
-        return Err(RunError::NotAClassifier(maps.size()).into());
-    };
-    let side = |side: i64| usize::try_from(side).unwrap_or(0);
-    let (width, height) = (side(width), side(height));
-    let values = Vec::<f32>::try_from(maps.f_contiguous()?.f_view([-1])?)?;
-    Ok(values
-        .chunks_exact((width * height).max(1))
-        .map(|values| Grid::new(width, height, values.to_vec()))
-        .collect())
 }
 
 /// Figures of a map before ReLU; nothing of one that has values that are not numbers.

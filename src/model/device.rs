@@ -67,6 +67,17 @@ pub fn open(choice: DeviceChoice) -> Result<(Device, Option<String>), DeviceErro
     }
 }
 
+/// Whether a GPU is used for this choice.
+#[must_use]
+pub fn is_gpu(choice: DeviceChoice) -> bool {
+    matches!(open(choice), Ok((Device::Cuda(_), _)))
+}
+
+/// Spreads each operation that this thread asks for over so many cores.
+pub fn use_threads(count: usize) {
+    tch::set_num_threads(i32::try_from(count).unwrap_or(i32::MAX));
+}
+
 /// "cpu" or "cuda:0".
 #[must_use]
 pub fn name(device: Device) -> String {

@@ -11,6 +11,7 @@
 //! the *bridge*. With the activations they are all that another layer further on needs, and all
 //! that the suffix needs to run again on other activations.
 
+mod apart;
 mod batch;
 mod dense;
 mod look;
@@ -26,6 +27,8 @@ use tch::{Kind, Tensor};
 use super::ClassIndex;
 use super::dispatch::DispatchError;
 use super::graph::{Graph, Layer, MapLayout, Node, ValueId};
+use apart::Apart;
+pub use apart::Changes;
 pub use batch::Batch;
 use dense::{Dense, Living};
 pub use look::{first_not_finite, look_through, shapes};
@@ -66,6 +69,8 @@ pub struct Plan {
     pooled_head: Option<ValueId>,
     /// Linear layers with ReLU between them, where only pooling stands before them.
     dense: Option<Dense>,
+    /// Where channels stay apart up to the first linear layer.
+    apart: Option<Apart>,
     readers: Option<Readers<ValueId>>,
 }
 
@@ -128,6 +133,7 @@ impl Plan {
             Some(_) => None,
             None => Dense::of(graph, layer, &suffix),
         };
+        let apart = Apart::of(graph, layer, &suffix);
         let suffix = graph.narrowest(suffix, |value| value == tap);
         let read: HashSet<ValueId> = suffix
             .iter()
@@ -149,6 +155,7 @@ impl Plan {
             bridge,
             pooled_head,
             dense,
+            apart,
             readers,
         })
     }
@@ -339,6 +346,23 @@ impl Plan {
         values[graph.output.0]
             .take()
             .ok_or_else(|| RunError::NoPath(self.layer.name.clone()))
+    }
+
+    /// What changes after the layer when every channel is replaced by a number, one at a time; where
+    /// that takes no pass for each channel, and nothing elsewhere.
+    ///
+    /// # Errors
+    /// When libtorch refuses.
+    pub fn changes(
+        &self,
+        graph: &Graph,
+        pass: &Pass,
+        replacement: f64,
+    ) -> Result<Option<Changes>, RunError> {
+        match &self.apart {
+            Some(apart) => apart.changes(graph, pass, replacement),
+            None => Ok(None),
+        }
     }
 }
 

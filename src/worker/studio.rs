@@ -455,7 +455,7 @@ impl Explain for Studio {
                 truth: self.truth.of(image.image),
             })
             .collect();
-        let scores = match score(&self.model, &subjects, stop) {
+        let scores = match score(&self.model, &subjects, subjects.len(), stop) {
             Err(ExplainError::CalledOff) => return Ok(None),
             scores => scores.map_err(|error| error.to_string())?,
         };

@@ -16,6 +16,7 @@ mod interface;
 mod kitty;
 mod pictures;
 mod review;
+mod sets;
 mod setup;
 
 use std::path::PathBuf;

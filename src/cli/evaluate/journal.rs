@@ -47,12 +47,23 @@ struct Line {
     tallies: Vec<(f64, u32)>,
 }
 
+impl Line {
+    fn key(&self) -> Key {
+        (
+            self.id.clone(),
+            self.method.clone(),
+            self.layer.clone(),
+            self.metric.clone(),
+        )
+    }
+}
+
 /// Image, method, layer, metric.
 type Key = (String, String, Option<String>, String);
 
 /// The open file, and what it holds.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(in crate::cli) struct Journal {
     path: PathBuf,
     file: File,
     known: HashMap<Key, Vec<Tally>>,
@@ -117,18 +128,13 @@ impl Header {
     }
 }
 
-/// Tells builds of the program apart, by the file's size and time: another one may measure
-/// otherwise.
+/// Tells builds of the program apart by what the file holds: another one may measure otherwise. It is
+/// the same on all machines that have the same file.
 fn build() -> String {
-    let file = std::env::current_exe().and_then(std::fs::metadata);
-    let made = file.and_then(|file| Ok((file.len(), file.modified()?)));
-    match made {
-        Ok((size, time)) => {
-            let since = time
-                .duration_since(std::time::UNIX_EPOCH)
-                .unwrap_or_default();
-            format!("{size}-{}", since.as_millis())
-        }
+    let file = std::env::current_exe();
+    let mut hasher = blake3::Hasher::new();
+    match file.and_then(|file| hasher.update_mmap_rayon(file).map(drop)) {
+        Ok(()) => hasher.finalize().to_hex().chars().take(16).collect(),
         Err(_) => String::new(),
     }
 }
@@ -215,7 +221,7 @@ impl Journal {
                     let line: Line = serde_json::from_str(line).with_context(|| {
                         format!("are damaged in line {number}; --fresh throws them away")
                     })?;
-                    journal.remember(line);
+                    journal.remember(&line);
                 }
             }
         }
@@ -226,14 +232,63 @@ impl Journal {
         Ok(journal)
     }
 
-    fn remember(&mut self, line: Line) {
+    /// Takes over the results of other files; returns how many are new.
+    ///
+    /// # Errors
+    /// When one cannot be read or written, or holds results of other settings than the first.
+    pub(in crate::cli) fn merge(parts: &[PathBuf], out: &Path) -> Result<usize> {
+        let mut whole: Option<Self> = None;
+        let mut taken = 0;
+        for part in parts {
+            let named = || format!("the results {}", visible(&part.display().to_string()));
+            let text = std::fs::read_to_string(part).with_context(named)?;
+            let mut lines = text.lines();
+            let header: Header = serde_json::from_str(lines.next().unwrap_or_default())
+                .context("are not results of gradcam evaluate")
+                .with_context(named)?;
+            let whole = match &mut whole {
+                Some(whole) => {
+                    Self::check(&Self::header_of(out)?, &header).with_context(named)?;
+                    whole
+                }
+                none => none.insert(Self::at(out, &header, false).with_context(|| {
+                    format!("the results {}", visible(&out.display().to_string()))
+                })?),
+            };
+            // A run that was killed leaves a last line that is none.
+            for line in lines.filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
+                if !whole.known.contains_key(&line.key()) {
+                    whole.add_line(&line)?;
+                    whole.remember(&line);
+                    taken += 1;
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    fn header_of(path: &Path) -> Result<Header> {
+        let text = std::fs::read_to_string(path)?;
+        Ok(serde_json::from_str(
+            text.lines().next().unwrap_or_default(),
+        )?)
+    }
+
+    fn check(header: &Header, other: &Header) -> Result<()> {
+        if let Some(difference) = header.difference(other) {
+            bail!("are those of {difference}; they do not fit");
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, line: &Line) {
         let tallies = line.tallies.iter();
         let tallies = tallies.map(|(sum, cases)| Tally {
             sum: *sum,
             cases: *cases,
         });
-        let key = (line.id, line.method, line.layer, line.metric);
-        self.known.insert(key, tallies.collect());
+        let tallies = tallies.collect();
+        self.known.insert(line.key(), tallies);
     }
 
     /// A result that is there already.
@@ -273,7 +328,7 @@ impl Journal {
                 .collect(),
         };
         self.add_line(&line)?;
-        self.remember(line);
+        self.remember(&line);
         Ok(())
     }
 

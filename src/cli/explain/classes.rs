@@ -3,19 +3,20 @@
 use anyhow::{Result, bail};
 
 use super::super::Classes;
-use crate::model::{ClassIndex, Model};
+use crate::model::ClassIndex;
+use crate::pipeline::About;
 use crate::text::visible;
 
 /// Class indices of what the user named.
-pub(super) fn resolve(classes: &Classes, model: &Model) -> Result<Vec<ClassIndex>> {
+pub(super) fn resolve(classes: &Classes, about: &About) -> Result<Vec<ClassIndex>> {
     let Classes::Named(names) = classes else {
         return Ok(Vec::new());
     };
-    names.iter().map(|name| resolve_one(name, model)).collect()
+    names.iter().map(|name| resolve_one(name, about)).collect()
 }
 
-pub(super) fn resolve_one(name: &str, model: &Model) -> Result<ClassIndex> {
-    let count = model.summary().classes;
+pub(super) fn resolve_one(name: &str, about: &About) -> Result<ClassIndex> {
+    let count = about.summary.classes;
     if let Ok(index) = name.parse::<usize>() {
         if index >= count {
             bail!(
@@ -26,16 +27,14 @@ pub(super) fn resolve_one(name: &str, model: &Model) -> Result<ClassIndex> {
         return Ok(ClassIndex(index));
     }
     let wanted = name.to_lowercase();
-    let labels: Vec<(ClassIndex, String)> = (0..count)
-        .map(|i| (ClassIndex(i), model.labels().get(ClassIndex(i))))
-        .collect();
+    let labels: Vec<(ClassIndex, &String)> = (0..).map(ClassIndex).zip(&about.labels).collect();
     let exact: Vec<_> = labels
         .iter()
         .filter(|(_, label)| label.to_lowercase() == wanted)
         .collect();
     match exact.as_slice() {
         [(class, _)] => Ok(*class),
-        [] if !model.labels().known() => bail!(
+        [] if about.facts.labels.is_empty() => bail!(
             "the model has no class names; name the class by its index, or give the names with --labels FILE"
         ),
         [] => {
@@ -67,7 +66,7 @@ pub(super) fn resolve_one(name: &str, model: &Model) -> Result<ClassIndex> {
     }
 }
 
-fn first_labels(labels: &[(ClassIndex, String)]) -> String {
+fn first_labels(labels: &[(ClassIndex, &String)]) -> String {
     labels
         .iter()
         .take(5)

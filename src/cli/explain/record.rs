@@ -1,12 +1,15 @@
-//! The lines of `--json`; `tests/schema/explain.schema.json` describes them.
+//! The lines of `--json`, `tests/schema/explain.schema.json`, and of a set's table,
+//! `tests/schema/explanations.schema.json`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Explained, Finding, Session};
+use super::Explainer;
+use super::set::FileStamp;
+use super::work::{Explained, Finding};
 use crate::explain::options::Fusion;
 use crate::explain::target::Measure;
 use crate::explain::{ChannelWeight, Explanation, Prediction};
@@ -32,6 +35,24 @@ pub(super) struct Record<'a> {
     predictions: &'a [Prediction],
     explanations: Vec<ExplanationRecord<'a>>,
     milliseconds: Milliseconds,
+}
+
+/// An image of a set: what is the same for all images stands in the manifest.
+#[derive(Debug, Serialize)]
+pub(super) struct Row<'a> {
+    /// Relative to the folder that was explained.
+    image: &'a str,
+    file: FileStamp,
+    predictions: &'a [Prediction],
+    explanations: Vec<ExplanationRecord<'a>>,
+}
+
+/// An image of a set that was not explained.
+#[derive(Debug, Serialize)]
+pub(super) struct FailedRow<'a> {
+    pub(super) image: &'a str,
+    pub(super) file: Option<FileStamp>,
+    pub(super) error: &'a str,
 }
 
 /// An image that was not.
@@ -119,7 +140,7 @@ struct Milliseconds {
 
 /// The line of an image.
 pub(super) fn record<'a>(
-    session: &'a Session<'_>,
+    explainer: &'a Explainer<'_>,
     image: &Path,
     explained: &'a Explained,
 ) -> Record<'a> {
@@ -134,12 +155,10 @@ pub(super) fn record<'a>(
         device,
         precision,
         ..
-    } = session.model.summary();
-    let first = explained.explanations.first();
-    let times = explained.examined.times;
+    } = &explainer.about.summary;
+    let first = explained.findings.first();
+    let times = explained.times;
     let milliseconds = |duration: Duration| (duration.as_secs_f64() * 1e5).round() / 100.0;
-    let geometry = &explained.examined.input.geometry;
-    let findings = explained.explanations.iter();
     Record {
         image: image.to_string_lossy().into_owned(),
         model: ModelRecord {
@@ -151,30 +170,55 @@ pub(super) fn record<'a>(
         },
         recipe: RecipeRecord {
             text: recipe,
-            fields: session.model.recipe(),
+            fields: &explainer.about.recipe,
         },
         device,
         precision: *precision,
         layer: first.map_or_else(|| layer.clone(), |finding| finding.explanation.layer()),
-        method: session.options.method.method().name(),
-        options: options_record(session, explained),
+        method: explainer.options.method.method().name(),
+        options: options_record(explainer, explained),
         predictions: &explained.predictions,
-        explanations: findings
-            .map(|finding| explanation_record(finding, geometry))
-            .collect(),
+        explanations: explanations(explained, |file| file),
         milliseconds: Milliseconds {
             decode: milliseconds(times.decode),
             prepare: milliseconds(times.prepare),
             forward: milliseconds(times.forward),
-            explain: milliseconds(explained.explain),
-            write: milliseconds(explained.write),
+            explain: milliseconds(times.explain),
+            write: milliseconds(times.write),
         },
     }
 }
 
-fn options_record<'a>(session: &'a Session<'_>, explained: &'a Explained) -> OptionsRecord<'a> {
-    let options = &session.options;
-    let first = explained.explanations.first();
+/// The row of an image. Files are named relative to the set's folder.
+pub(super) fn row<'a>(image: &'a str, explained: &'a Explained, folder: &Path) -> Row<'a> {
+    Row {
+        image,
+        file: explained.file.into(),
+        predictions: &explained.predictions,
+        explanations: explanations(explained, |file| file.strip_prefix(folder).unwrap_or(file)),
+    }
+}
+
+fn explanations<'a>(
+    explained: &'a Explained,
+    named: impl Fn(&'a Path) -> &'a Path,
+) -> Vec<ExplanationRecord<'a>> {
+    let record = |finding: &'a Finding| {
+        let name = |path: &'a PathBuf| named(path).to_string_lossy().into_owned();
+        let files = finding.files.iter();
+        let map = |explanation| map_record(explanation, &explained.geometry);
+        ExplanationRecord {
+            map: map(&finding.explanation),
+            beside: finding.beside.as_ref().map(map),
+            files: files.map(|(kind, path)| (*kind, name(path))).collect(),
+        }
+    };
+    explained.findings.iter().map(record).collect()
+}
+
+fn options_record<'a>(explainer: &'a Explainer<'_>, explained: &'a Explained) -> OptionsRecord<'a> {
+    let options = &explainer.options;
+    let first = explained.findings.first();
     let first = first.map(|finding| &finding.explanation);
     OptionsRecord {
         method: options.method.method().key(),
@@ -185,19 +229,6 @@ fn options_record<'a>(session: &'a Session<'_>, explained: &'a Explained) -> Opt
         counterfactual: options.counterfactual,
         aug_smooth: options.aug_smooth,
         eigen_smooth: options.eigen_smooth,
-    }
-}
-
-fn explanation_record<'a>(finding: &'a Finding, geometry: &InputGeometry) -> ExplanationRecord<'a> {
-    let beside = finding.beside.as_ref();
-    ExplanationRecord {
-        map: map_record(&finding.explanation, geometry),
-        beside: beside.map(|beside| map_record(beside, geometry)),
-        files: finding
-            .files
-            .iter()
-            .map(|(kind, path)| (*kind, path.to_string_lossy().into_owned()))
-            .collect(),
     }
 }
 

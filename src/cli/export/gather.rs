@@ -3,30 +3,25 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::progress::Progress;
 use super::{ExportSettings, Format, shown};
+use crate::cli::progress::Progress;
+use crate::cli::score::fill;
 use crate::dataset::export::Record;
 use crate::dataset::keys::Keys;
 use crate::dataset::order::{Order, sorted};
 use crate::dataset::query::{Query, Vocabulary};
 use crate::dataset::review::usual;
 use crate::dataset::scan::scan;
-use crate::dataset::store::{FileIdentity, KnownModel, ModelFacts, ModelId, Place, Scored, Store};
+use crate::dataset::store::{KnownModel, ModelFacts, ModelId, Place, Store};
 use crate::dataset::truth::{Classes, Truth};
 use crate::dataset::{ImageEntry, ImageId};
-use crate::explain::score::{Subject, score};
 use crate::model::labels::Labels;
 use crate::model::{Model, ModelSource};
-use crate::picture::decode::decode;
 use crate::text::{count, visible};
 use crate::worker::studio::facts_of;
-
-/// Scores are written together with those of so long: each write waits for the disk.
-const WRITE: Duration = Duration::from_secs(1);
 
 /// All that is known.
 pub(super) struct Gathered {
@@ -74,7 +69,7 @@ pub(super) fn gather(settings: &ExportSettings, progress: &Progress) -> Result<G
         take_scores(&store, id, &keys, &images, &mut records, progress)?;
     }
     let truth = truth(settings, facts.as_ref(), &images, progress)?;
-    if let Some(truth) = &truth {
+    if let Some(truth) = truth {
         let classes = truth.classes(images.len());
         for (record, image) in records.iter_mut().zip(&images) {
             record.truth = Arc::from(classes.of(image.id));
@@ -85,17 +80,11 @@ pub(super) fn gather(settings: &ExportSettings, progress: &Progress) -> Result<G
     let query = query(settings, facts.as_ref(), &records)?;
     let mut failures = 0;
     if settings.score
-        && let (Some(model), Some(facts)) = (&model, &facts)
+        && let Some(facts) = &facts
     {
-        let truth = truth.unwrap_or_default();
-        failures = Scorer {
-            model,
-            id: store.model_of(facts)?,
-            store: &mut store,
-            truth: &truth,
-            progress,
-        }
-        .score(&mut records)?;
+        failures = fill(&settings.scoring(), progress)?;
+        let id = store.model_of(facts)?;
+        take_scores(&store, id, &keys, &images, &mut records, progress)?;
     }
     tell_of_missing(settings, &records, progress);
     Ok(Gathered {
@@ -331,84 +320,5 @@ fn tell_of_missing(settings: &ExportSettings, records: &[Record], progress: &Pro
                 several => format!("{several} images are"),
             }
         ));
-    }
-}
-
-/// Scores images that lack a score, and keeps what comes of it.
-struct Scorer<'a> {
-    model: &'a Model,
-    id: ModelId,
-    store: &'a mut Store,
-    truth: &'a Truth,
-    progress: &'a Progress,
-}
-
-impl Scorer<'_> {
-    /// Returns how many could not be scored.
-    fn score(mut self, records: &mut [Record]) -> Result<usize> {
-        let lacking = || (0..).zip(records.iter());
-        let places: Vec<usize> = lacking()
-            .filter(|(_, record)| record.score.is_none())
-            .map(|(place, _)| place)
-            .collect();
-        self.progress.images(places.len(), "scored");
-        let (mut waiting, mut written, mut failures) = (Vec::new(), Instant::now(), 0);
-        for place in places {
-            let record = &mut records[place];
-            let file = FileIdentity::of(&record.path);
-            let score = self.one(ImageId(place), record);
-            match &score {
-                Ok(score) => {
-                    record.score = Some(*score);
-                    record.unreadable = None;
-                }
-                Err(reason) => {
-                    failures += 1;
-                    record.unreadable = Some(Arc::from(reason.as_str()));
-                    self.progress.say(reason);
-                }
-            }
-            if let Ok(file) = file {
-                record.file = Some(file);
-                waiting.push(Scored {
-                    image: record.image.clone(),
-                    file,
-                    score: score.map_err(Arc::from),
-                });
-            }
-            if written.elapsed() >= WRITE {
-                self.keep(&mut waiting)?;
-                written = Instant::now();
-            }
-            self.progress.done(1);
-        }
-        self.keep(&mut waiting)?;
-        self.progress.finish();
-        Ok(failures)
-    }
-
-    fn keep(&mut self, waiting: &mut Vec<Scored>) -> Result<()> {
-        self.store.keep_scores(self.id, waiting)?;
-        waiting.clear();
-        Ok(())
-    }
-
-    fn one(&self, image: ImageId, record: &Record) -> Result<crate::dataset::score::Score, String> {
-        let photo = decode(&record.path).map_err(|error| error.to_string())?;
-        let input = self
-            .model
-            .prepare(&photo)
-            .map_err(|error| format!("{}: {error}", record.name))?;
-        let subject = Subject {
-            seen: &input.seen,
-            geometry: &input.geometry,
-            truth: self.truth.of(image),
-        };
-        let scores = score(self.model, &[subject], &|| false);
-        let mut scores = scores.map_err(|error| format!("{}: {error}", record.name))?;
-        scores
-            .pop()
-            .unwrap_or_else(|| Err("the model has not answered".to_owned()))
-            .map_err(|reason| format!("{}: {reason}", record.name))
     }
 }

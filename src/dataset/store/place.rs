@@ -26,7 +26,8 @@ const DIGITS: usize = 12;
 pub struct Key(Arc<[u8]>);
 
 impl Key {
-    pub(super) fn from_bytes(bytes: &[u8]) -> Self {
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
         Self(Arc::from(bytes))
     }
 
@@ -35,7 +36,13 @@ impl Key {
         &self.0
     }
 
-    /// The path as it is named, safe to print.
+    /// The path as it is named.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        Path::new(OsStr::from_bytes(&self.0))
+    }
+
+    /// The same, safe to print.
     #[must_use]
     pub fn shown(&self) -> String {
         visible(&String::from_utf8_lossy(&self.0))
@@ -49,12 +56,18 @@ impl Borrow<[u8]> for Key {
     }
 }
 
-/// Where a store lies, and which folder its images are named by.
+/// Where a store lies, and how its images are named.
 #[derive(Clone, Debug)]
 pub struct Place {
     file: PathBuf,
     /// Whether the user has named the file.
     is_named: bool,
+    names: Names,
+}
+
+/// How images are named: relative to the folder that they lie in.
+#[derive(Clone, Debug)]
+pub struct Names {
     /// The folder that keys are relative to; nothing where the images lie in several.
     root: Option<PathBuf>,
     /// The folders that images are found in, as they are named and as they really are.
@@ -74,30 +87,20 @@ impl Place {
         review: Option<&Path>,
         state: Option<&Path>,
     ) -> Result<Self, StoreError> {
-        let current = std::env::current_dir().unwrap_or_default();
-        let mut real = HashMap::new();
-        for path in named {
-            let folder = folder_of(&absolute(&current, path));
-            let really = folder.canonicalize().unwrap_or_else(|_| folder.clone());
-            real.insert(folder, really);
-        }
-        let folders = outermost(real.values());
+        let names = Names::new(named);
         let file = match (review, state) {
-            (Some(file), _) => absolute(&current, file),
-            (None, Some(state)) => state.join("gradcam/reviews").join(file_name(&folders)),
+            (Some(file), _) => absolute(&names.current, file),
+            (None, Some(state)) => {
+                let folders = outermost(names.real.values());
+                state.join("gradcam/reviews").join(file_name(&folders))
+            }
             (None, None) => return Err(StoreError::NoPlace),
-        };
-        let root = match folders.as_slice() {
-            [folder] => Some(folder.clone()),
-            _ => None,
         };
         Ok(Self {
             // The files beside it that SQLite makes lie where the file really is.
             file: file.canonicalize().unwrap_or(file),
             is_named: review.is_some(),
-            root,
-            real,
-            current,
+            names,
         })
     }
 
@@ -110,8 +113,44 @@ impl Place {
         self.is_named
     }
 
-    /// The name of an image in the store, from the path that the scan has found it by. The disk is
-    /// not asked.
+    /// As [`Names::key`].
+    #[must_use]
+    pub fn key(&self, path: &Path) -> Key {
+        self.names.key(path)
+    }
+
+    /// Where an image of the store lies, whether or not it is still there.
+    #[must_use]
+    pub fn path(&self, key: &Key) -> PathBuf {
+        let path = Path::new(OsStr::from_bytes(key.as_bytes()));
+        let root = self.names.root.as_ref();
+        root.map_or_else(|| path.to_owned(), |root| root.join(path))
+    }
+}
+
+impl Names {
+    /// `named` is what images are looked for in: folders, files or patterns.
+    #[must_use]
+    pub fn new(named: &[PathBuf]) -> Self {
+        let current = std::env::current_dir().unwrap_or_default();
+        let mut real = HashMap::new();
+        for path in named {
+            let folder = folder_of(&absolute(&current, path));
+            let really = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+            real.insert(folder, really);
+        }
+        let root = match outermost(real.values()).as_slice() {
+            [folder] => Some(folder.clone()),
+            _ => None,
+        };
+        Self {
+            root,
+            real,
+            current,
+        }
+    }
+
+    /// The name of an image, from the path that it was found by. The disk is not asked.
     #[must_use]
     pub fn key(&self, path: &Path) -> Key {
         let path = absolute(&self.current, path);
@@ -125,15 +164,6 @@ impl Place {
             .as_ref()
             .and_then(|root| full.strip_prefix(root).ok());
         Key::from_bytes(inside.unwrap_or(&full).as_os_str().as_bytes())
-    }
-
-    /// Where an image of the store lies, whether or not it is still there.
-    #[must_use]
-    pub fn path(&self, key: &Key) -> PathBuf {
-        let path = Path::new(OsStr::from_bytes(key.as_bytes()));
-        self.root
-            .as_ref()
-            .map_or_else(|| path.to_owned(), |root| root.join(path))
     }
 }
 

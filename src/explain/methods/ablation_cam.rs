@@ -14,7 +14,8 @@
 //!
 //! Only what follows the target layer runs, once a channel. Where that is global average pooling and
 //! one linear layer nothing runs at all: the logits without channel `k` are
-//! `y + (r - mean A_k) W_k`, with `r` what replaces it.
+//! `y + (r - mean A_k) W_k`, with `r` what replaces it. Where channels stay apart up to a linear
+//! layer, only what follows that layer runs.
 
 use tch::Tensor;
 
@@ -59,7 +60,10 @@ impl Method for AblationCam {
     fn evidence(&self, case: &Case<'_>, watch: &mut dyn Watch) -> Result<Evidence, ExplainError> {
         let scores = match without_a_pass(case, watch)? {
             Some(scores) => scores,
-            None => by_passes(case, watch)?,
+            None => match by_changes(case, watch)? {
+                Some(scores) => scores,
+                None => by_passes(case, watch)?,
+            },
         };
         // What speaks against a class is measured in parts of the same number, and so is turned
         // around.
@@ -106,6 +110,25 @@ fn without_a_pass(
         Ok(())
     })?;
     Ok(closed.then_some(scores))
+}
+
+/// The score without each channel in turn, where channels stay apart up to a linear layer.
+fn by_changes(case: &Case<'_>, watch: &mut dyn Watch) -> Result<Option<Vec<f32>>, ExplainError> {
+    let Some(changes) = case.model.changes(case.pass, replacement(case)?)? else {
+        return Ok(None);
+    };
+    let mut scores = Vec::new();
+    pixels::in_steps(
+        case.pass.map().channels,
+        changes.at_once(),
+        watch,
+        |first, count| {
+            let logits = case.model.rescore_changed(&changes, first, count)?;
+            scores.extend(pixels::scores(case, &logits)?);
+            Ok(())
+        },
+    )?;
+    Ok(Some(scores))
 }
 
 /// The score without each channel in turn, by passes through what follows the layer.

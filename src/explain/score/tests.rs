@@ -56,7 +56,7 @@ fn a_batch_has_the_figures_of_its_images_explained_one_by_one() {
                 truth,
             })
             .collect();
-        let scores = score(&model, &subjects, &|| false).unwrap();
+        let scores = score(&model, &subjects, subjects.len(), &|| false).unwrap();
         assert_eq!(scores.len(), 3);
         for ((scored, (seen, geometry)), truth) in scores.iter().zip(&images).zip(&truth) {
             let scored = scored.as_ref().unwrap();
@@ -125,7 +125,7 @@ fn what_is_to_stop_stops() {
         asked.set(asked.get() + 1);
         asked.get() == 3
     };
-    let stopped = score(&model, &[subject], &stop).unwrap_err();
+    let stopped = score(&model, &[subject], 1, &stop).unwrap_err();
     assert!(matches!(stopped, ExplainError::CalledOff));
     assert_eq!(asked.get(), 3, "nothing runs after that");
 }

@@ -236,3 +236,28 @@ fn conventions_of_other_sizes_and_spreads_say_themselves() {
     assert_eq!(Recipe::convention(32), Recipe::cifar_at(32));
     assert_eq!(Recipe::convention(299), Recipe::imagenet());
 }
+
+#[test]
+fn pictures_are_normalized_on_a_device_as_one_by_one() {
+    let pictures = [3_u8, 5].map(|step| {
+        RgbImage::from_fn(6, 4, |x, y| {
+            let shade = |add: u32| u8::try_from((x * 7 + y * 31 + add) % 256).unwrap();
+            image::Rgb([shade(0), shade(90).wrapping_mul(step), shade(170)])
+        })
+    });
+    let seen: Vec<&RgbImage> = pictures.iter().collect();
+    for bgr in [false, true] {
+        let recipe = Recipe {
+            bgr,
+            ..Recipe::imagenet()
+        };
+        let one_by_one: Vec<Tensor> = seen
+            .iter()
+            .map(|seen| recipe.normalize(seen).unwrap())
+            .collect();
+        let wanted = Tensor::cat(&one_by_one, 0);
+        let found = recipe.normalize_on(&seen, Device::Cpu).unwrap();
+        assert_eq!(found.size(), [2, 3, 4, 6]);
+        assert!(found.allclose(&wanted, 0.0, 1e-6, false), "bgr {bgr}");
+    }
+}

@@ -169,7 +169,7 @@ pub(super) fn back(weight: &Tensor, gradient: &Tensor) -> Result<Tensor, tch::Tc
 }
 
 /// Whether a node hands its input on as it is.
-fn is_idle(node: &Node) -> bool {
+pub(super) fn is_idle(node: &Node) -> bool {
     match node.operator.name() {
         "aten::dropout" => node.operand("train") == Some(&Operand::Bool(false)),
         "aten::clone" | "aten::contiguous" => true,
@@ -200,7 +200,7 @@ fn keeps_sums(node: &Node) -> bool {
 
 /// Whether a node makes `[1, channels * height * width]` of `[1, channels, height, width]`. That
 /// the images stay an axis of their own is seen by the logits.
-fn flattens(node: &Node) -> bool {
+pub(super) fn flattens(node: &Node) -> bool {
     let is = |name: &str, number: i64| node.operand(name) == Some(&number.into());
     let has_two =
         |name: &str| matches!(node.operand(name), Some(Operand::Ints(axes)) if axes.len() == 2);

@@ -37,6 +37,26 @@ fn without_a_pass_the_scores_are_those_of_passes() {
     }
 }
 
+#[test]
+fn where_channels_stay_apart_the_scores_are_those_of_passes() {
+    let (model, class) = network("vgg");
+    for score in scores_of(class) {
+        asked(&model, Some("features"), score, |case| {
+            let apart = by_changes(case, &mut Unwatched).unwrap().unwrap();
+            let passed = by_passes(case, &mut Unwatched).unwrap();
+            assert_eq!(apart.len(), passed.len());
+            let size = case.score.value(case.pass.logits()).abs().max(1e-3);
+            for (a, b) in apart.iter().zip(&passed) {
+                assert!((a - b).abs() < 1e-4 * size, "{score:?}: {a} {b}");
+            }
+        });
+    }
+    let (model, class) = network("resnet");
+    asked(&model, Some("layer3"), Score::logit(class), |case| {
+        assert!(by_changes(case, &mut Unwatched).unwrap().is_none());
+    });
+}
+
 /// `w_k = W_ck mean(A_k) / y_c` where the lowest activation is 0.
 #[test]
 fn before_pooling_and_a_linear_layer_the_weight_is_what_the_channel_adds_to_the_logit() {

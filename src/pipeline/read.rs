@@ -1,0 +1,57 @@
+//! Reading: from a file to what the network sees.
+
+use std::time::Duration;
+
+use image::RgbImage;
+
+use crate::dataset::ImageEntry;
+use crate::dataset::store::FileIdentity;
+use crate::geometry::InputGeometry;
+use crate::model::recipe::Recipe;
+use crate::picture::decode::decode;
+use crate::text::visible;
+use crate::worker::studio::timed;
+
+/// An image as the network sees it.
+#[derive(Debug)]
+pub struct Ready {
+    /// Its place among the images of the run.
+    pub place: usize,
+    /// The file before it was read: what is written to it meanwhile makes it another one.
+    pub file: FileIdentity,
+    /// The image itself, where the work needs it.
+    pub photo: Option<RgbImage>,
+    pub seen: RgbImage,
+    pub geometry: InputGeometry,
+    pub decode: Duration,
+    pub prepare: Duration,
+}
+
+impl Ready {
+    /// # Errors
+    /// One sentence, when the file is no image that can be read.
+    pub(super) fn read(
+        place: usize,
+        image: &ImageEntry,
+        recipe: &Recipe,
+        keeps_photo: bool,
+    ) -> Result<Self, String> {
+        let file = FileIdentity::of(&image.path)
+            .map_err(|error| format!("{}: {error}", visible(&image.path.to_string_lossy())))?;
+        let (mut decoding, mut preparing) = (Duration::ZERO, Duration::ZERO);
+        let photo = timed(&mut decoding, || decode(&image.path));
+        let photo = photo.map_err(|error| error.to_string())?;
+        let prepared = timed(&mut preparing, || recipe.apply(&photo));
+        let (seen, geometry) = prepared
+            .map_err(|error| format!("{}: {error}", visible(&image.path.to_string_lossy())))?;
+        Ok(Self {
+            place,
+            file,
+            photo: keeps_photo.then_some(photo),
+            seen,
+            geometry,
+            decode: decoding,
+            prepare: preparing,
+        })
+    }
+}
