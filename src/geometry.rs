@@ -95,6 +95,17 @@ impl Window {
         (self.x..self.x + self.width).contains(&x) && (self.y..self.y + self.height).contains(&y)
     }
 
+    /// The same in units that are so many times as small.
+    #[must_use]
+    pub fn scaled(&self, x: f64, y: f64) -> Self {
+        Self {
+            x: self.x * x,
+            y: self.y * y,
+            width: self.width * x,
+            height: self.height * y,
+        }
+    }
+
     /// The same, larger by so much on every side.
     #[must_use]
     pub fn grown(&self, margin: f64) -> Self {
@@ -128,12 +139,7 @@ impl InputGeometry {
         Self {
             image,
             input: self.input,
-            window: Window {
-                x: self.window.x * x,
-                y: self.window.y * y,
-                width: self.window.width * x,
-                height: self.window.height * y,
-            },
+            window: self.window.scaled(x, y),
         }
     }
 

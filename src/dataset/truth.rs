@@ -5,12 +5,14 @@
 //! matched to the classes of a model; what does not match is said in sentences, and the rest is used.
 
 mod classes;
+mod fiftyone;
 mod folders;
 mod imagenet;
 mod json;
 pub mod known;
 mod left_out;
 mod read;
+mod size;
 mod table;
 
 use std::collections::HashMap;
@@ -24,7 +26,8 @@ use classes::NoClass;
 pub(super) use classes::plain;
 use known::TrueClasses;
 use left_out::{LeftOut, some};
-use read::Row;
+use read::{Extent, Row};
+use size::Sizes;
 
 /// One object of an image.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -129,10 +132,11 @@ impl Truth {
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let mut objects: HashMap<ImageId, Vec<Object>> = HashMap::new();
         let mut left_out = LeftOut::default();
+        let mut sizes = Sizes::default();
         for row in listing.rows {
             match row {
                 Err(bad) => left_out.bad(bad),
-                Ok(row) => match fitted(&row, &places, &folder, classes) {
+                Ok(row) => match fitted(&row, &places, &folder, classes, &mut sizes) {
                     Ok((image, object)) => {
                         let known = objects.entry(image).or_default();
                         if known.contains(&object) {
@@ -216,6 +220,8 @@ enum Misfit {
     NoImage,
     /// Images that it may mean.
     Images(Vec<String>),
+    /// Its box is in shares of an image that does not say its size.
+    NoSize,
 }
 
 fn fitted(
@@ -223,16 +229,19 @@ fn fitted(
     places: &Places,
     folder: &Path,
     classes: &Classes,
+    sizes: &mut Sizes,
 ) -> Result<(ImageId, Object), Misfit> {
-    let image = places.find(&row.file, folder)?;
+    let (image, path) = places.find(&row.file, folder)?;
     let class = classes.find(&row.class).map_err(Misfit::Class)?;
-    Ok((
-        image,
-        Object {
-            class,
-            bounds: row.bounds,
-        },
-    ))
+    let bounds = match row.extent {
+        None => None,
+        Some(Extent::Pixels(bounds)) => Some(bounds),
+        Some(Extent::Shares(shares)) => {
+            let size = sizes.of(image, path).ok_or(Misfit::NoSize)?;
+            Some(shares.scaled(f64::from(size.width), f64::from(size.height)))
+        }
+    };
+    Ok((image, Object { class, bounds }))
 }
 
 /// Images by their paths.
@@ -269,9 +278,10 @@ impl Places {
 
     /// The image of a path: as it stands beside the table; else the one whose path ends in it, with
     /// or without the ending of its name; of several the one that is named just so.
-    fn find(&self, file: &Path, folder: &Path) -> Result<ImageId, Misfit> {
+    fn find(&self, file: &Path, folder: &Path) -> Result<(ImageId, &Path), Misfit> {
+        let at = |index: usize| (self.images[index].0, self.images[index].1.as_path());
         if let Some(index) = self.by_path.get(&absolute(&folder.join(file))) {
-            return Ok(self.images[*index].0);
+            return Ok(at(*index));
         }
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let ends_so = |index: &&usize| {
@@ -282,14 +292,14 @@ impl Places {
         let found: Vec<usize> = candidates.iter().filter(ends_so).copied().collect();
         match found.as_slice() {
             [] => Err(Misfit::NoImage),
-            [index] => Ok(self.images[*index].0),
+            [index] => Ok(at(*index)),
             several => {
                 let written = visible(&file.to_string_lossy());
                 let just_so = several
                     .iter()
                     .find(|index| self.images[**index].2 == written);
                 match just_so {
-                    Some(index) => Ok(self.images[*index].0),
+                    Some(index) => Ok(at(*index)),
                     None => Err(Misfit::Images(
                         several
                             .iter()

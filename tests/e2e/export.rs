@@ -15,13 +15,13 @@ const NOTE: &str = "the sail,\nnot the \"boat\" <script>window.ran = 1</script><
 
 /// Images with a truth beside them, one of which is no image and one of which has a wrong label;
 /// and a place for what is kept.
-struct Desk {
-    folder: tempfile::TempDir,
+pub(crate) struct Desk {
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Desk {
     /// All is scored, and two images have a review.
-    fn reviewed() -> Self {
+    pub(crate) fn reviewed() -> Self {
         let desk = Self {
             folder: tempfile::tempdir().unwrap(),
         };
@@ -82,7 +82,7 @@ impl Desk {
         command.arg("photos").args(arguments).output().unwrap()
     }
 
-    fn exported(&self, arguments: &[&str]) {
+    pub(crate) fn exported(&self, arguments: &[&str]) {
         let output = self.export(arguments);
         assert!(output.status.success(), "{}", said(&output));
     }

@@ -18,6 +18,7 @@ mod pictures;
 mod review;
 mod sets;
 mod setup;
+mod snippets;
 
 use std::path::PathBuf;
 

@@ -2,7 +2,7 @@
 //! line, the validation ground truth with a number a line, and `LOC_val_solution.csv`.
 
 use super::classes::Classes;
-use super::read::{Bad, Listing, NO_BOX, Row, file, window};
+use super::read::{Bad, Extent, Listing, NO_BOX, Row, file, window};
 use super::table::{CLASSES, FILES};
 use crate::dataset::ImageEntry;
 use crate::text::{count, visible};
@@ -78,7 +78,7 @@ fn object_of(words: &[&str], name: &str, line: u64) -> Result<Row, Bad> {
         line,
         file: file(name),
         class: (*class).to_owned(),
-        bounds: Some(window(numbers, true).map_err(bad)?),
+        extent: Some(Extent::Pixels(window(numbers, true).map_err(bad)?)),
     })
 }
 
@@ -103,7 +103,7 @@ fn numbers(
             line,
             file: path.unwrap_or_else(|_| image.path.to_path_buf()),
             class: number.to_owned(),
-            bounds: None,
+            extent: None,
         })
     });
     let mut listing = Listing::of_lines(rows.collect());
@@ -138,7 +138,7 @@ fn named(text: &str, classes: &Classes) -> Listing {
             line,
             file: file(name),
             class: class.to_owned(),
-            bounds: None,
+            extent: None,
         }))
     });
     let mut listing = Listing::of_lines(rows.collect());

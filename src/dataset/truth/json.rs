@@ -1,5 +1,5 @@
-//! Ground truth as JSON: an object a line, a list of such objects, a map from files to classes, or
-//! COCO's instances.
+//! Ground truth as JSON: an object a line, a list of such objects, a map from files to classes,
+//! COCO's instances, or an export of [`fiftyone`].
 //!
 //! ```text
 //! {"file": "a.png", "class": "cat"}
@@ -15,7 +15,8 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::read::{Bad, Listing, NO_BOX, Row, file, window};
+use super::fiftyone;
+use super::read::{Bad, Extent, Listing, NO_BOX, Row, file, window};
 use super::table::{CLASSES, CORNERS, FILES, SIZES};
 use crate::geometry::Window;
 use crate::text::visible;
@@ -24,9 +25,9 @@ const LISTS: [&str; 3] = ["objects", "detections", "annotations"];
 const SEVERAL: [&str; 3] = ["labels", "classes", "categories"];
 const BOXES: [&str; 3] = ["bbox", "box", "bounding_box"];
 
-const NO_OBJECT: &str = "it is no JSON object";
-const NO_FILE: &str = "it names no file";
-const NO_CLASS: &str = "it names no class";
+pub(super) const NO_OBJECT: &str = "it is no JSON object";
+pub(super) const NO_FILE: &str = "it names no file";
+pub(super) const NO_CLASS: &str = "it names no class";
 
 /// What a text in JSON says.
 ///
@@ -51,6 +52,7 @@ pub(super) fn listing(text: &str) -> Result<Listing, String> {
         .map_err(|error| format!("it is no JSON: {}", visible(&error.to_string())))?;
     let mut rows = Vec::new();
     match value {
+        Value::Object(export) if let Some(listing) = fiftyone::listing(&export) => return listing,
         Value::Array(records) => {
             for (record, place) in records.iter().zip(1..) {
                 take(record, place, &mut rows);
@@ -146,7 +148,7 @@ fn of_file(
                 line,
                 file: file(name),
                 class,
-                bounds,
+                extent: bounds.map(Extent::Pixels),
             }),
             None => Err(Bad {
                 line,
@@ -191,7 +193,7 @@ fn of_names<'a>(object: &'a Map<String, Value>, names: &[&str]) -> Option<&'a Va
 }
 
 /// A name, or a whole number.
-fn class_text(class: &Value) -> Option<String> {
+pub(super) fn class_text(class: &Value) -> Option<String> {
     match class {
         Value::String(name) => Some(name.clone()),
         Value::Number(number) => {
@@ -232,8 +234,12 @@ fn bounds_of(value: &Value) -> Result<Option<Window>, &'static str> {
 }
 
 fn four(values: [&Value; 4], corners: bool) -> Result<Window, &'static str> {
+    window(four_numbers(values)?, corners)
+}
+
+pub(super) fn four_numbers(values: [&Value; 4]) -> Result<[f64; 4], &'static str> {
     let numbers: Vec<f64> = values.into_iter().filter_map(Value::as_f64).collect();
-    window(<[f64; 4]>::try_from(numbers).map_err(|_| NO_BOX)?, corners)
+    <[f64; 4]>::try_from(numbers).map_err(|_| NO_BOX)
 }
 
 /// COCO's `instances_*.json`: what is used of it.
@@ -297,7 +303,9 @@ impl Coco {
                 line,
                 file: file(name),
                 class: class.ok_or_else(|| bad("its category_id is that of no category"))?,
-                bounds: bounds_of(&annotation.bbox).map_err(bad)?,
+                extent: bounds_of(&annotation.bbox)
+                    .map_err(bad)?
+                    .map(Extent::Pixels),
             })
         };
         Listing {

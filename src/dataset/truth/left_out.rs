@@ -11,6 +11,8 @@ use crate::text::{count, head, visible};
 /// How many of a kind are named.
 const SHOWN: usize = 4;
 
+const NO_SIZE: &str = "its box is in shares of the image, whose size cannot be read";
+
 /// Rows that are not used.
 #[derive(Default)]
 pub(super) struct LeftOut {
@@ -54,6 +56,10 @@ impl LeftOut {
             Misfit::Images(images) => {
                 self.unclear.insert(file(), images);
             }
+            Misfit::NoSize => self.bad(Bad {
+                line: row.line,
+                reason: NO_SIZE,
+            }),
         }
     }
 

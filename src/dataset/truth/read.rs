@@ -14,7 +14,16 @@ pub(super) struct Row {
     pub(super) line: u64,
     pub(super) file: PathBuf,
     pub(super) class: String,
-    pub(super) bounds: Option<Window>,
+    pub(super) extent: Option<Extent>,
+}
+
+/// Where an object is, as it was written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Extent {
+    /// In pixels of the image, after its EXIF orientation.
+    Pixels(Window),
+    /// In widths and heights of the same.
+    Shares(Window),
 }
 
 /// A row that says nothing.

@@ -12,7 +12,7 @@
 
 use csv::StringRecord;
 
-use super::read::{Bad, NO_BOX, Row, file, window};
+use super::read::{Bad, Extent, NO_BOX, Row, file, window};
 use crate::geometry::Window;
 use crate::text::visible;
 
@@ -157,7 +157,7 @@ impl Columns {
             line,
             file: file(cell(self.file)),
             class: cell(self.class).to_owned(),
-            bounds,
+            extent: bounds.map(Extent::Pixels),
         })
     }
 }

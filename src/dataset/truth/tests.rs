@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 
+mod fiftyone;
 mod formats;
 
 fn labels() -> Vec<String> {

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Objects by image, and the notes without the name of the file.
-fn read(case: &Case, name: &str, text: &str) -> (Vec<Vec<Object>>, Vec<String>) {
+pub(super) fn read(case: &Case, name: &str, text: &str) -> (Vec<Vec<Object>>, Vec<String>) {
     let truth = case
         .open_as(name, text)
         .unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -12,12 +12,12 @@ fn read(case: &Case, name: &str, text: &str) -> (Vec<Vec<Object>>, Vec<String>) 
     (objects.collect(), truth.notes.iter().map(without).collect())
 }
 
-fn error(case: &Case, name: &str, text: &str) -> String {
+pub(super) fn error(case: &Case, name: &str, text: &str) -> String {
     let error = case.open_as(name, text).unwrap_err().to_string();
     error.split_once(name).unwrap().1.to_owned()
 }
 
-fn plain_object(class: usize) -> Object {
+pub(super) fn plain_object(class: usize) -> Object {
     Object {
         class,
         bounds: None,
