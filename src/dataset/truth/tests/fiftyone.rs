@@ -185,3 +185,19 @@ fn a_map_of_files_with_the_names_of_an_export_is_still_one() {
     let (objects, _) = read(&case, "t.json", "{\"samples\": [\"wren\"], \"labels\": 1}");
     assert_eq!(objects, [[plain_object(0)], [plain_object(1)]]);
 }
+
+#[test]
+fn a_character_that_is_wrong_anywhere_never_ends_the_reading() {
+    let mut read = 0;
+    for name in ["samples.json", "numbered.json", "boxes.json"] {
+        let whole = golden(name);
+        for at in 0..whole.len() {
+            for wrong in ["{", "]", "\"", "9", "e999", "null"] {
+                let mut text = whole.clone();
+                text.replace_range(at..=at, wrong);
+                read += usize::from(super::super::json::listing(&text).is_ok());
+            }
+        }
+    }
+    assert!(read > 1000, "{read} were still read");
+}
