@@ -70,7 +70,10 @@ impl Snippet {
             let tried = Command::new("python3").args(["-c", &import]).output();
             !tried.is_ok_and(|output| output.status.success())
         };
-        imports.filter(is_missing).map(str::to_owned).collect()
+        // pandas has no reader of Parquet of its own.
+        let reader = script.contains("pd.read_parquet").then_some("pyarrow");
+        let needed = imports.chain(reader);
+        needed.filter(is_missing).map(str::to_owned).collect()
     }
 
     fn run(&self, folder: &Path) -> Output {

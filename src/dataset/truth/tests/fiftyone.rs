@@ -12,7 +12,7 @@ fn golden(name: &str) -> String {
 
 /// The images of the golden files: a photo that is turned, one of 200 x 100 pixels, and none.
 fn case() -> Case {
-    let case = Case::new(&["a.jpg", "b.v2.png", "c.png"]);
+    let case = Case::new(&["data/a.jpg", "data/b.v2.png", "data/c.png"]);
     let encoded = |width, height, format| {
         let mut bytes = std::io::Cursor::new(Vec::new());
         let image = RgbImage::new(width, height);
@@ -41,7 +41,7 @@ fn exports_of_fiftyone_say_the_classes_of_their_images() {
     for name in ["samples.json", "labels.json", "numbered.json"] {
         let (objects, notes) = read(&case, name, &golden(name));
         assert_eq!(objects, classes, "{name}");
-        assert_eq!(notes, ["1 image has no row: c.png"], "{name}");
+        assert_eq!(notes, ["1 image has no row: data/c.png"], "{name}");
     }
 }
 
@@ -56,7 +56,11 @@ fn boxes_of_fiftyone_are_shares_of_the_image_after_its_orientation() {
         ];
         assert_eq!(objects[0], first, "{name}");
         assert_eq!(objects[1], [object(1, [20.0, 20.0, 60.0, 40.0])], "{name}");
-        assert_eq!(notes.last().unwrap(), "1 image has no row: c.png", "{name}");
+        assert_eq!(
+            notes.last().unwrap(),
+            "1 image has no row: data/c.png",
+            "{name}"
+        );
     }
     let (_, notes) = read(&case, "detected.json", &golden("detected.json"));
     assert_eq!(
@@ -125,12 +129,12 @@ fn an_export_that_is_broken_in_places_is_used_where_it_is_not() {
             "1 row left out, because it is no JSON object: sample 2",
             "4 rows left out, because it names no class: sample 9, sample 9, sample 9, sample 9",
             "1 row left out, because it names no file: sample 3",
+            "1 row left out, because its box is in shares of the image, whose size cannot be read: sample 11",
             "4 rows left out, because its box is not four numbers with a positive width and height: sample 12, sample 13, sample 14, sample 15",
             "3 rows left out, because its box is not in shares of the image, from 0 to 1: sample 16, sample 17, sample 18",
-            "1 row left out, because its box is in shares of the image, whose size cannot be read: sample 11",
             "1 row left out, because its field has no list of labels: sample 7",
             "3 rows left out, because its field is no Classification, Classifications, Detection or Detections: sample 4, sample 5, sample 6",
-            "2 images have no row: b.v2.png, c.png",
+            "2 images have no row: data/b.v2.png, data/c.png",
         ]
     );
     let numbers = "{\"classes\": [\"wren\", 1, null], \"labels\": {\"a\": [0, 1, 2, 3, -1, 0.5, 1e300, {\"label\": 0, \"bounding_box\": null}]}}";
