@@ -106,6 +106,15 @@ fn set_up(name: &str) -> Option<SetUp> {
             assert_eq!(status.code(), Some(1));
             desk
         },
+        "explanations" => || {
+            let desk = Desk::reviewed();
+            let mut explain = Command::new(env!("CARGO_BIN_EXE_gradcam"));
+            explain.args(["explain", "photos", "--raw", "--out", "maps"]);
+            // One image is none.
+            let status = explain.current_dir(desk.folder.path()).status().unwrap();
+            assert_eq!(status.code(), Some(1));
+            desk
+        },
         _ => return None,
     })
 }
