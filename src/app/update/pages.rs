@@ -4,6 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent,
 use ratatui::layout::Position;
 
 use super::explanation::{other_units, set_layers, set_method, set_target, show_beside, subtract};
+use super::queue::set_order;
 use super::{Effect, WHEEL, wish};
 use crate::app::event::Keep;
 use crate::app::layout::page_areas;
@@ -183,7 +184,7 @@ fn run(state: &mut State, picker: &mut Picker, command: PageCommand) -> Then {
             changed(state);
         }
         PageCommand::Reverse => {
-            super::set_order(state, state.review.order.reversed());
+            set_order(state, state.review.order.reversed());
             picker.refresh(state, rows);
         }
         PageCommand::Remove => {
@@ -239,7 +240,7 @@ fn choose(state: &mut State, picker: &Picker) -> Then {
         }
         Page::Orders => {
             if let Some(by) = By::all().nth(item) {
-                super::set_order(state, Order::first(by));
+                set_order(state, Order::first(by));
             }
         }
         Page::Queues => {

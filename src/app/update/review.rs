@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::explanation::set_target;
 use super::{requeue, select, step, wish};
 use crate::app::event::{Effect, Keep, StoreReply, Then};
 use crate::app::review::{Mistakes, Said};
@@ -178,7 +179,7 @@ pub(super) fn resume(state: &mut State) {
         Some(place) => {
             select(state, place);
             if let Some(class) = before.class(state) {
-                super::set_target(state, Target::Class(class));
+                set_target(state, Target::Class(class));
             }
             state.message = format!("as before: {}", before.in_words());
         }
