@@ -10,6 +10,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -20,8 +21,8 @@ use gradcam::geometry::PixelSize;
 use gradcam::job::{Form, Generation, ImageRef, Request, Target};
 use gradcam::model::{LoadOptions, Model, ModelSource};
 use gradcam::picture::Style;
-use gradcam::worker::Explain;
 use gradcam::worker::studio::Studio;
+use gradcam::worker::{Decoded, Explain};
 
 #[derive(Parser)]
 struct Arguments {
@@ -54,6 +55,13 @@ fn main() -> Result<()> {
             id: ImageId(number),
             path: Arc::from(files[number % files.len()].as_path()),
         };
+        let read = studio.reader()(&image.path).map_err(anyhow::Error::msg)?;
+        let read = Decoded {
+            image: read,
+            taken: Duration::ZERO,
+        };
+        let predicted = studio.predict(image.id, Some(read));
+        predicted.map_err(anyhow::Error::msg)?;
         for layer in &layers {
             for rank in 1..=5 {
                 let shown = studio.show(&request(&image, layer, rank), &mut Unwatched);

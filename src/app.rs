@@ -36,6 +36,7 @@ use log::LevelFilter;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use crate::cli::OpenSettings;
+use crate::dataset::export::report;
 use crate::graphics::kitty::{Answer, Route};
 use crate::graphics::stack::Scene;
 use crate::graphics::{Protocol, Slot, sequences};
@@ -44,11 +45,12 @@ use crate::model::Model;
 use crate::terminal::{Input, Report, Screen, Session};
 use crate::text::visible;
 use crate::view::view;
-use crate::worker::studio::Studio;
 use crate::worker::studio::known::Sources;
+use crate::worker::studio::{Studio, read_image};
 use crate::worker::{READER_NAME, THREAD_NAME, Worker};
 use easel::Easel;
-use event::{Effect, Event, Keep};
+use event::{Effect, Event, ExportReply, Keep};
+use exporter::{Export, Tools};
 use finder::Found;
 use frames::{Frames, Wanted};
 use keeper::Keeper;
@@ -78,6 +80,7 @@ pub fn run(settings: OpenSettings) -> Result<()> {
         .context("cannot start the search")?;
     // The model loads while images are looked for and the terminal is asked.
     let (source, load, cache_bytes) = (settings.model, settings.load, settings.cache_bytes);
+    let title = report::title(&settings.paths);
     let sources = Sources {
         truth: settings.truth,
         paths: settings.paths,
@@ -115,7 +118,14 @@ pub fn run(settings: OpenSettings) -> Result<()> {
     if let Some(first) = notes.first().or(offer.as_ref()) {
         state.message.clone_from(first);
     }
-    let mut app = App::new(&session, &worker, keeper, settings.review.editor, found)?;
+    let mut app = App::new(
+        &session,
+        &worker,
+        keeper,
+        settings.review.editor,
+        found,
+        title,
+    )?;
     if let Some(all) = all {
         app.found(&mut state, Found::All(all))?;
     }
@@ -144,8 +154,12 @@ struct App<'a> {
     worker: &'a Worker,
     keeper: Keeper,
     finder: Receiver<Found>,
-    /// What became of tables that are written.
-    exports: (Sender<String>, Receiver<String>),
+    /// How far exports are.
+    exports: (Sender<ExportReply>, Receiver<ExportReply>),
+    /// The one that is under way.
+    export: Option<Export>,
+    /// What is reviewed, in words.
+    title: String,
     /// All images, when they have been found; the worker gets them when it is ready.
     folder: Option<Folder>,
     /// The user's editor, as a shell understands it.
@@ -208,6 +222,7 @@ impl<'a> App<'a> {
         keeper: Keeper,
         editor: String,
         finder: Receiver<Found>,
+        title: String,
     ) -> Result<Self> {
         let options = TerminalOptions {
             viewport: Viewport::Fullscreen,
@@ -220,6 +235,8 @@ impl<'a> App<'a> {
             keeper,
             finder,
             exports: unbounded(),
+            export: None,
+            title,
             folder: None,
             editor,
             looked: Instant::now(),
@@ -252,9 +269,9 @@ impl<'a> App<'a> {
                     Ok(found) => self.found(state, found)?,
                     Err(_) => self.finder = never(),
                 },
-                recv(self.exports.1) -> words => {
-                    if let Ok(words) = words {
-                        self.say(state, words);
+                recv(self.exports.1) -> far => {
+                    if let Ok(far) = far {
+                        self.take(state, Event::Export(far))?;
                     }
                 }
                 recv(self.encoded.frames) -> done => match done {
@@ -364,10 +381,10 @@ impl<'a> App<'a> {
                     }
                 }
                 Effect::Keep(keep) => self.keep(state, keep)?,
-                Effect::Export(file) => {
-                    let begun = exporter::export(state, self.keeper.keys(), &file, &self.exports.0);
-                    if let Err(reason) = begun {
-                        self.say(state, reason);
+                Effect::Export(name) => self.export(state, &name)?,
+                Effect::CallOffExport => {
+                    if let Some(export) = &mut self.export {
+                        export.call_off();
                     }
                 }
                 Effect::Edit { images, note } => {
@@ -382,6 +399,21 @@ impl<'a> App<'a> {
             && selected != state.selected
         {
             easel.moved(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Begins to write the queue.
+    fn export(&mut self, state: &mut State, name: &str) -> Result<()> {
+        let tools = Tools {
+            keys: self.keeper.keys(),
+            artist: self.worker.artist(read_image()),
+            title: &self.title,
+            told: &self.exports.0,
+        };
+        match exporter::export(state, tools, name) {
+            Ok(export) => self.export = Some(export),
+            Err(reason) => self.take(state, Event::Export(ExportReply::Ended(reason)))?,
         }
         Ok(())
     }

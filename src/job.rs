@@ -112,6 +112,26 @@ pub struct Progress {
     pub total: usize,
     /// Images a second, where enough has been done to tell.
     pub per_second: Option<f64>,
+    /// Files that do not answer, where there are some.
+    pub late: Option<Late>,
+}
+
+/// Files that do not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Late {
+    pub files: usize,
+    /// The one that has been asked first,
+    pub image: ImageId,
+    /// and for how long.
+    pub seconds: u64,
+}
+
+impl Progress {
+    /// Whether nothing is left but files that do not answer.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.done + self.late.map_or(0, |late| late.files) >= self.total
+    }
 }
 
 /// The score of an image, or why there is none in a sentence.
@@ -166,6 +186,13 @@ pub enum Reply {
         generation: Generation,
         done: usize,
         total: usize,
+    },
+    /// A picture or a file to save waits for a file that does not answer.
+    Slow {
+        generation: Generation,
+        /// The one that is waited for; another one where too many do not answer.
+        image: ImageId,
+        seconds: u64,
     },
     /// The picture was called off by [`Job::Stop`].
     Stopped { generation: Generation },

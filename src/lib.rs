@@ -12,7 +12,7 @@
 //! | module | owns | may import |
 //! |---|---|---|
 //! | `text` | text from outside made harmless and measured, JSON, counted nouns | |
-//! | `file` | pipes and devices, which are written to and never replaced | |
+//! | `file` | files that are there whole or not at all; pipes and devices, which are never replaced | text |
 //! | `geometry` | sizes with units, grid → input → image → picture, resampling | |
 //! | `heatmap` | a grid of numbers and its state: ok, empty, not a number | |
 //! | `keymap` | the table of keys: lookup, help, footer and the README's table come from it | |
@@ -26,8 +26,8 @@
 //! | `pipeline` | many images through the network: reading, lanes, drawing and writing on threads of their own | dataset geometry model picture text worker |
 //! | `terminal` | raw mode and giving it back, asking what it can do, keys told from replies, the one writer | geometry graphics text |
 //! | `view` | state → cells, one file a pane | app dataset explain geometry graphics heatmap job keymap picture text |
-//! | `app` | state, the pure reducer `update`, layout, and the loop that performs effects | cli dataset explain geometry graphics job keymap model picture terminal text view worker |
-//! | `cli` | arguments and environment → settings; the commands without the interface | dataset explain geometry graphics heatmap job keymap model picture pipeline terminal text worker |
+//! | `app` | state, the pure reducer `update`, layout, and the loop that performs effects | cli dataset explain file geometry graphics job keymap model picture terminal text view worker |
+//! | `cli` | arguments and environment → settings; the commands without the interface | dataset explain file geometry graphics heatmap job keymap model picture pipeline terminal text worker |
 //!
 //! `view` reads [`app::state`] and [`app::layout`] alone; the loop in `app` reads [`cli`]'s settings
 //! alone.

@@ -69,7 +69,7 @@ impl Counted {
 #[must_use]
 pub fn is_due(state: &State, before: usize) -> bool {
     let done = state.scoring.done;
-    done >= before + before / 10 + 10 || (done == state.scoring.total && done > before)
+    done >= before + before / 10 + 10 || (state.scoring.is_over() && done > before)
 }
 
 /// Name of a class; its number where it has none.

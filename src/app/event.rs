@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::review::Said;
+use super::state::Exporting;
 use crate::dataset::review::Review;
 use crate::dataset::store::{Version, View};
 use crate::dataset::{ImageEntry, ImageId};
@@ -28,6 +29,8 @@ pub enum Event {
     NothingFound(String),
     /// The store of reviews answered, or somebody else has changed it.
     Store(StoreReply),
+    /// The thread that writes the queue into files.
+    Export(ExportReply),
     /// The user's editor has ended: the text, or why there is none.
     Edited(Vec<ImageId>, Result<String, String>),
 }
@@ -44,8 +47,9 @@ pub enum Effect {
     OpenFolder,
     /// Write into the store of reviews; the answer comes before the next key.
     Keep(Keep),
-    /// Write the queue as a table into this file.
+    /// Write the queue into this file or folder.
     Export(String),
+    CallOffExport,
     /// Open the user's editor on the note of these images.
     Edit {
         images: Vec<ImageId>,
@@ -53,6 +57,15 @@ pub enum Effect {
     },
     Suspend,
     Quit,
+}
+
+/// What is said of an export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExportReply {
+    /// It goes on.
+    Goes(Exporting),
+    /// It has ended: what became of it, in words.
+    Ended(String),
 }
 
 /// What is to be kept.

@@ -59,6 +59,10 @@ pub struct State {
     pub layers: Arc<[LayerSummary]>,
     /// How far the picture in hand is: steps done, and steps in all.
     pub progress: Option<(usize, usize)>,
+    /// The file that the wanted picture waits for, which does not answer, and for how many seconds.
+    pub slow: Option<(ImageId, u64)>,
+    /// How far the export is that is under way.
+    pub export: Option<Exporting>,
     pub predictions: HashMap<ImageId, Arc<[Prediction]>>,
     /// Scores of the images of the folder, by their numbers.
     pub scores: Vec<Option<Score>>,
@@ -89,6 +93,17 @@ pub struct Asked {
     pub wanted: bool,
     /// Whether the worker was told to leave what is under way.
     pub stopping: bool,
+}
+
+/// How far an export is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exporting {
+    /// Images that are drawn or cannot be.
+    pub done: usize,
+    /// Images to draw; none for a table.
+    pub total: usize,
+    /// The image whose file does not answer, and for how many seconds.
+    pub slow: Option<(ImageId, u64)>,
 }
 
 /// Whether all images have been found.
@@ -155,6 +170,8 @@ impl State {
             labels: Arc::from([]),
             layers: Arc::from([]),
             progress: None,
+            slow: None,
+            export: None,
             predictions: HashMap::new(),
             scores: Vec::new(),
             scoring: Progress::default(),

@@ -14,7 +14,7 @@ mod review;
 mod wishes;
 mod writing;
 
-use super::event::{Effect, Event};
+use super::event::{Effect, Event, ExportReply};
 use super::state::{Search, State};
 use crate::geometry::CellSize;
 use crate::terminal::Input;
@@ -51,6 +51,15 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         }
         Event::Store(reply) => {
             review::on_store(state, reply);
+            Vec::new()
+        }
+        Event::Export(ExportReply::Goes(far)) => {
+            state.export = Some(far);
+            Vec::new()
+        }
+        Event::Export(ExportReply::Ended(words)) => {
+            state.export = None;
+            state.message = words;
             Vec::new()
         }
         Event::Edited(images, Ok(note)) => writing::note_is(state, &images, &note),

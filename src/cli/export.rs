@@ -1,13 +1,11 @@
 //! `gradcam export`: a review as a table, as pictures, or as a page, without the interface.
 
-mod draw;
 mod gather;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use clap::{Args, ValueEnum};
 
 use super::arguments::{ModelArguments, ScanArguments, StyleArguments};
@@ -16,15 +14,21 @@ use super::progress::Progress;
 use super::score::ScoreSettings;
 use crate::dataset::confusion::Confusion;
 use crate::dataset::export::report::{self, Report};
-use crate::dataset::export::{self, Existing, Record, Table};
-use crate::dataset::order::{By, Order};
+use crate::dataset::export::{self, Record, Table};
+use crate::dataset::order::Order;
 use crate::dataset::scan::ScanOptions;
 use crate::dataset::summary::Summary;
+use crate::explain::methods::Unwatched;
+use crate::explain::options::Options;
+use crate::file::{Destination, Existing, WriteError};
 use crate::model::catalog::Hub;
 use crate::model::{LoadOptions, Model, ModelSource};
 use crate::picture::Style;
-use crate::text::{count, visible, visible_lines};
-use draw::Drawer;
+use crate::picture::files::write_png;
+use crate::text::{count, visible_lines};
+use crate::worker::drawer::{Drawer, Drawn, Kind, Names};
+use crate::worker::read_patiently;
+use crate::worker::studio::read_image;
 use gather::{Gathered, gather};
 
 #[derive(Debug, Args)]
@@ -59,7 +63,7 @@ pub(super) struct ExportArguments {
     #[arg(long)]
     force: bool,
     /// Of a page: show so many images with pictures, and list the others
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = report::PICTURES)]
     pictures: usize,
     /// The file of the review; without it the one of the folder, in $XDG_STATE_HOME/gradcam/reviews
     #[arg(long, value_name = "FILE", help_heading = "Review")]
@@ -146,6 +150,12 @@ pub struct ExportSettings {
     pub(super) state: Option<PathBuf>,
 }
 
+impl ExportSettings {
+    fn destination(&self) -> Destination<'_> {
+        Destination::new(&self.out, self.existing)
+    }
+}
+
 impl ExportArguments {
     /// # Errors
     /// A sentence, when nothing tells the format.
@@ -210,7 +220,7 @@ pub fn run(settings: &ExportSettings, out: &mut dyn Write) -> Result<bool> {
     let is_file = settings.format != Format::Png;
     if is_file && settings.existing == Existing::Kept && settings.out.symlink_metadata().is_ok() {
         // Said before the work, not after it.
-        bail!(export::ExportError::Exists(shown(&settings.out)));
+        return Err(refused(WriteError::Exists(shown(&settings.out))));
     }
     let progress = Progress::new();
     let gathered = gather(settings, &progress)?;
@@ -235,7 +245,8 @@ pub fn run(settings: &ExportSettings, out: &mut dyn Write) -> Result<bool> {
         Format::Csv | Format::Jsonl | Format::Parquet => {
             if let Some(format) = settings.format.table() {
                 let records = queue.iter().map(|record| (*record).clone());
-                export::write(records, &table, format, &settings.out, settings.existing)?;
+                let written = export::write(records, &table, format, settings.destination());
+                written.map_err(refused)?;
             }
         }
     }
@@ -266,36 +277,23 @@ fn page(
     let rows = || gathered.records.iter().map(Record::row);
     let confusion = Confusion::of_rows(rows());
     let summary = Summary::of(rows(), &confusion, labels, classes);
-    let all = gathered.records.len();
-    let filter = match settings.filter.trim() {
-        "" => "all images".to_owned(),
-        filter => format!("those of {} that fit: {filter}", count(all, "image")),
-    };
-    let order = match settings.order {
-        Order {
-            by: By::Name,
-            descending: false,
-        } => "by name".to_owned(),
-        Order { by, descending } => {
-            let first = if descending { "largest" } else { "smallest" };
-            format!("by {}, {first} first", by.name())
-        }
-    };
+    let queue_words = report::queue(&settings.filter, gathered.records.len(), settings.order);
     let report = Report {
-        title: &title(&settings.paths),
-        queue: &format!("{filter}; {order}"),
+        title: &report::title(&settings.paths),
+        queue: &queue_words,
         table,
         summary: &summary,
         confusion: &confusion,
         pictures: settings.pictures,
-        made_at: now(),
+        made_at: report::now(),
     };
     let records: Vec<Record> = queue.iter().map(|record| (*record).clone()).collect();
-    let mut drawer = Drawer::new(model, settings.style);
+    let drawer = Drawer::new(Options::default(), settings.style);
     let mut all_well = true;
     progress.images(settings.pictures.min(records.len()), "drawn");
     let draw = |record: &Record| {
-        let drawn = drawer.thumbnails(record);
+        let drawn = drawn(&drawer, Kind::Thumbnails, model, record, progress);
+        let drawn = drawn.and_then(|all| all.into_iter().map(Drawn::for_page).collect());
         if let Err(reason) = &drawn {
             all_well = false;
             progress.say(reason);
@@ -303,7 +301,7 @@ fn page(
         progress.done(1);
         drawn
     };
-    report::write(&report, &records, draw, &settings.out, settings.existing)?;
+    report::write(&report, &records, draw, settings.destination()).map_err(refused)?;
     progress.finish();
     Ok(all_well)
 }
@@ -317,15 +315,19 @@ fn pictures(
 ) -> Result<bool> {
     std::fs::create_dir_all(&settings.out)
         .with_context(|| format!("cannot make the folder {}", shown(&settings.out)))?;
-    let mut drawer = Drawer::new(model, settings.style);
+    let drawer = Drawer::new(Options::default(), settings.style);
+    let mut names = Names::new(&model.labels().all(model.summary().classes));
     let (mut all_well, mut written) = (true, 0);
     progress.images(queue.len(), "drawn");
     for record in queue {
-        match drawer.overlays(record) {
+        let stem = names.stem(&record.path);
+        match drawn(&drawer, Kind::Overlays, model, record, progress) {
             Ok(overlays) => {
                 for overlay in overlays {
                     written += 1;
-                    overlay.save(&settings.out, settings.existing)?;
+                    let path = names.path(&settings.out, &stem, &overlay.target);
+                    let destination = Destination::new(&path, settings.existing);
+                    write_png(&overlay.picture, destination).map_err(refused)?;
                 }
             }
             Err(reason) => {
@@ -346,21 +348,25 @@ fn pictures(
     Ok(all_well)
 }
 
-/// The names of the folders that were reviewed; where they lie is nobody else's business.
-fn title(paths: &[PathBuf]) -> String {
-    let name = |path: &PathBuf| {
-        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
-        real.file_name()
-            .map_or_else(|| shown(path), |name| visible(&name.to_string_lossy()))
-    };
-    let names: Vec<String> = paths.iter().map(name).collect();
-    names.join(", ")
+fn drawn(
+    drawer: &Drawer,
+    kind: Kind,
+    model: &Model,
+    record: &Record,
+    progress: &Progress,
+) -> Result<Vec<Drawn>, String> {
+    let say = |sentence: &str| progress.say(sentence);
+    let image = read_patiently(&read_image(), &record.path, &say)?;
+    let drawn = drawer.draw(kind, model, image, record, &mut Unwatched)?;
+    Ok(drawn.unwrap_or_default())
 }
 
-/// Milliseconds since 1970.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0))
+/// With what to do about it.
+fn refused(error: WriteError) -> anyhow::Error {
+    match error {
+        WriteError::Exists(_) => anyhow!("{error}; --force replaces it"),
+        _ => error.into(),
+    }
 }
 
 fn shown(path: &Path) -> String {

@@ -17,12 +17,13 @@ use super::many::{Images, ManyArguments, ManySettings};
 use super::progress::Progress;
 use super::stop::stopped_by_signals;
 use crate::dataset::ImageEntry;
-use crate::dataset::export::{Existing, Format, Record, Table, is_odd, write};
+use crate::dataset::export::{Format, Record, Table, is_odd, write};
 use crate::dataset::keys::Keys;
 use crate::dataset::score::Score;
 use crate::dataset::store::{FileIdentity, Key, ModelId, Place, Scored, Store};
 use crate::dataset::truth::{Classes, Truth};
 use crate::explain::score::{Subject, score};
+use crate::file::{Destination, Existing};
 use crate::model::catalog::Hub;
 use crate::model::{LoadOptions, Model, ModelSource};
 use crate::pipeline::{About, Engine, Ready, Work, run as run_pipeline};
@@ -364,7 +365,12 @@ impl Session<'_> {
             model: self.about.as_ref().map(|about| &about.facts),
             has_odd_paths: self.found.own.iter().any(|image| is_odd(&image.path)),
         };
-        let written = write(records, &columns, format, path, Existing::Replaced)?;
+        let written = write(
+            records,
+            &columns,
+            format,
+            Destination::new(path, Existing::Replaced),
+        )?;
         writeln!(out, "{} in {}", count(written, "image"), shown(path))?;
         Ok(())
     }

@@ -6,7 +6,6 @@
 
 mod columns;
 mod csv;
-mod file;
 mod json_lines;
 mod parquet;
 pub mod report;
@@ -21,7 +20,7 @@ use super::review::Review;
 use super::row::Row;
 use super::score::Score;
 use super::store::{FileIdentity, Key, ModelFacts, Stamp};
-use crate::text::visible;
+use crate::file::{Destination, WriteError, write_whole};
 pub use columns::documented;
 
 /// All that is known of one image, owned, so that it can be handed to another thread.
@@ -99,37 +98,20 @@ pub enum Format {
     Parquet,
 }
 
-/// What becomes of a file that is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
-    Kept,
-    Replaced,
-}
-
-/// Why nothing was exported. The file that was there, if any, is as it was.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportError {
-    #[error("{0} is there already; --force replaces it")]
-    Exists(String),
-    #[error("cannot write {file}: {reason}")]
-    Unwritable { file: String, reason: String },
-}
-
 /// Writes a table. Returns how many records it has.
 ///
 /// Records are taken one after the other, so that a million of them need not be in memory at once,
 /// and may be made while they are written.
 ///
 /// # Errors
-/// When the file cannot be written, or is there and is to be kept.
+/// When the file cannot be written or is called off, or is there and is to be kept.
 pub fn write(
     records: impl IntoIterator<Item = Record>,
     table: &Table<'_>,
     format: Format,
-    path: &Path,
-    existing: Existing,
-) -> Result<usize, ExportError> {
-    file::whole(path, existing, |file| {
+    destination: Destination<'_>,
+) -> Result<usize, WriteError> {
+    write_whole(destination, |file| {
         let records = records.into_iter();
         match format {
             Format::Csv => csv::write(records, table, file),
@@ -144,11 +126,6 @@ fn hex(path: &Path) -> String {
     let bytes = path.as_os_str().as_bytes().iter();
     let digits: Vec<String> = bytes.map(|byte| format!("{byte:02x}")).collect();
     digits.concat()
-}
-
-/// A path, safe to print.
-fn shown(path: &Path) -> String {
-    visible(&path.display().to_string())
 }
 
 #[cfg(test)]

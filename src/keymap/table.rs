@@ -68,7 +68,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[letter('B')],                      Command::NextMistakes,        "mistakes: both classes, difference, one",   "",         REVIEW),
     bind(&[letter('C')],                      Command::Matrix,              "confusion matrix; a cell is a queue",       "matrix",   REVIEW),
     bind(&[letter('S')],                      Command::Summary,             "summary: accuracy, classes, calibration",   "summary",  REVIEW),
-    bind(&[letter('E')],                      Command::Export,              "write the queue as CSV, JSONL or Parquet", "",         REVIEW),
+    bind(&[letter('E')],                      Command::Export,              "write the queue: table, page or pictures", "",         REVIEW),
     bind(&[letter('y')],                      Command::CopyPath,            "copy the path of the image",                "",         PROGRAM),
     bind(&[letter('?'), key(KeyCode::F(1))],  Command::Help,                "this help",                                 "help",     PROGRAM),
     bind(&[ctrl('l')],                        Command::Redraw,              "draw everything again",                     "",         PROGRAM),

@@ -94,6 +94,7 @@ fn in_words(path: &Path, error: &std::io::Error) -> String {
     match error.kind() {
         ErrorKind::NotFound => "there is no such file".to_owned(),
         ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        ErrorKind::NotSeekable => "it is a pipe; write it into a file first".to_owned(),
         _ if path.is_dir() => "it is a folder".to_owned(),
         _ => error.to_string(),
     }

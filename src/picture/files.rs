@@ -1,18 +1,15 @@
-//! Files: how pictures and maps are named and written.
-//!
-//! A file is there whole or not at all, and two pictures of one run never overwrite each other.
+//! Files: how pictures and maps are named and written. Two pictures of one run never overwrite each
+//! other.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 use npyz::WriterBuilder;
 
-use crate::file::pipe_or_device;
+use crate::file::{Destination, Existing, WriteError, write_whole};
 use crate::heatmap::Grid;
-use crate::text::visible;
 
 /// A label as part of a file name: letters, digits and `-` stay, the rest becomes `_`.
 #[must_use]
@@ -75,7 +72,7 @@ impl Stems {
 /// # Errors
 /// When the file cannot be written; the text names it.
 pub fn save_npy(grid: &Grid, path: &Path) -> Result<(), String> {
-    write_whole(path, |file| {
+    let written = write_whole(Destination::new(path, Existing::Replaced), |file| {
         let shape = [grid.height as u64, grid.width as u64];
         let mut writer = npyz::WriteOptions::new()
             .default_dtype()
@@ -87,15 +84,25 @@ pub fn save_npy(grid: &Grid, path: &Path) -> Result<(), String> {
             .extend(grid.values.iter().copied())
             .map_err(|error| error.to_string())?;
         writer.finish().map_err(|error| error.to_string())
-    })
+    });
+    written.map_err(|error| error.to_string())
+}
+
+/// Writes a PNG file in place of one that is there.
+///
+/// # Errors
+/// When the file cannot be written; the text names it.
+pub fn save_png(picture: &RgbImage, path: &Path) -> Result<(), String> {
+    let destination = Destination::new(path, Existing::Replaced);
+    write_png(picture, destination).map_err(|error| error.to_string())
 }
 
 /// Writes a PNG file.
 ///
 /// # Errors
-/// When the file cannot be written; the text names it.
-pub fn save_png(picture: &RgbImage, path: &Path) -> Result<(), String> {
-    write_whole(path, |file| {
+/// When the file cannot be written, or is there and is to be kept.
+pub fn write_png(picture: &RgbImage, destination: Destination<'_>) -> Result<(), WriteError> {
+    write_whole(destination, |file| {
         let encoder = image::codecs::png::PngEncoder::new(file);
         picture
             .write_with_encoder(encoder)
@@ -103,59 +110,9 @@ pub fn save_png(picture: &RgbImage, path: &Path) -> Result<(), String> {
     })
 }
 
-/// Writes a file so that it is there whole or not at all: aside first, then renamed.
-///
-/// # Errors
-/// When `write` fails or the file cannot be made; the text names it.
-pub fn write_whole(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), String>,
-) -> Result<(), String> {
-    let failed = |reason: String| {
-        format!(
-            "cannot write {}: {reason}",
-            visible(&path.display().to_string())
-        )
-    };
-    if let Some(device) = pipe_or_device(path) {
-        let mut device = BufWriter::new(device.map_err(|error| failed(error.to_string()))?);
-        write(&mut device).map_err(failed)?;
-        return device.flush().map_err(|error| failed(error.to_string()));
-    }
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".part");
-    let aside = Path::new(&aside);
-    let written = std::fs::File::create(aside)
-        .map_err(|error| error.to_string())
-        .and_then(|file| {
-            let mut file = BufWriter::new(file);
-            write(&mut file)?;
-            file.flush().map_err(|error| error.to_string())
-        })
-        .and_then(|()| std::fs::rename(aside, path).map_err(|error| error.to_string()));
-    written.map_err(|reason| {
-        // The reason is what matters; a part that cannot be removed changes nothing about it.
-        drop(std::fs::remove_file(aside));
-        failed(reason)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_device_is_written_to_and_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("full");
-        std::os::unix::fs::symlink("/dev/full", &path).unwrap();
-        let error = write_whole(&path, |file| {
-            file.write_all(b"hello").map_err(|error| error.to_string())
-        });
-        let error = error.unwrap_err();
-        assert!(error.contains("No space left"), "{error}");
-        assert!(path.symlink_metadata().unwrap().is_symlink());
-    }
 
     #[test]
     fn names_are_safe_and_never_collide_within_a_run() {
@@ -168,17 +125,6 @@ mod tests {
         assert_eq!(all, ["cat", "cat-2", "cat-2-2", "cat-3"]);
         let path = output_path(Path::new("out"), &all[0], "tiger_cat", "overlay.png");
         assert_eq!(path, Path::new("out/cat.tiger_cat.overlay.png"));
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_finished_leaves_nothing_behind() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x.png");
-        let error = write_whole(&path, |_| Err("no space left on device".to_owned())).unwrap_err();
-        assert!(error.ends_with("x.png: no space left on device"), "{error}");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        let missing = save_png(&RgbImage::new(1, 1), &folder.path().join("no/x.png")).unwrap_err();
-        assert!(missing.starts_with("cannot write "), "{missing}");
     }
 
     #[test]

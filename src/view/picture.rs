@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Stylize};
 use ratatui::text::Line;
 
-use super::{head, sentence, words};
+use super::{head, sentence, status, words};
 use crate::app::state::{ModelState, Search, State};
 use crate::geometry::{CellSize, PixelSize};
 use crate::graphics::blocks::{BLOCK_PX, nearest_of_256, rows};
@@ -53,11 +53,12 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) -> Option<S
         .as_ref()
         .and_then(|shown| Some((shown, centered(area, &shown.picture, cell_px)?)));
     let Some((shown, slot)) = fitting else {
-        let text = match &state.model {
-            ModelState::Loading => "loading the model…",
-            _ => "…",
+        let text = match (&state.model, status::progress(state)) {
+            (ModelState::Loading, _) => "loading the model…".to_owned(),
+            (_, Some(progress)) => progress,
+            (_, None) => "…".to_owned(),
         };
-        sentence(frame, area, text);
+        sentence(frame, area, &text);
         return None;
     };
     headings(frame, area, slot, shown);

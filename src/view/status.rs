@@ -11,7 +11,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{head, hints, tail};
 use crate::app::review::{Writing, Written};
-use crate::app::state::{Mode, ModelState, Search, State};
+use crate::app::state::{Exporting, Mode, ModelState, Search, State};
+use crate::dataset::ImageId;
 use crate::dataset::order::Order;
 use crate::job::Progress;
 use crate::keymap::BINDINGS;
@@ -24,9 +25,10 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let width = usize::from(area.width);
     let line = if let Mode::Write(writing) = &state.mode {
         written(state, writing, width)
-    } else if let Some(progress) = progress(state) {
-        let words = [progress, state.message.clone()];
-        let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    } else if progress(state).is_some() || state.export.is_some() {
+        let message = Some(state.message.clone()).filter(|message| !message.is_empty());
+        let words = [progress(state), export(state), message];
+        let words: Vec<String> = words.into_iter().flatten().collect();
         Line::from(head(&words.join(" · "), width)).bold()
     } else if state.message.is_empty() {
         let alarm = state.review.alarm.as_ref().map_or("", |_| ALARM);
@@ -49,7 +51,7 @@ fn written(state: &State, writing: &Writing, width: usize) -> Line<'static> {
         Written::Note(images) => format!("note{} ", several(images.len())),
         Written::Tags(images) => format!("tags{} ", several(images.len())),
         Written::ViewName => "name of the queue: ".to_owned(),
-        Written::Export => "write the queue to (.csv, .jsonl, .parquet): ".to_owned(),
+        Written::Export => "write to (.csv .jsonl .parquet .html FOLDER/): ".to_owned(),
     };
     let told = match (&writing.what, &state.review.fault) {
         (Written::Filter { .. }, Some(fault)) => format!(" {fault}"),
@@ -122,13 +124,40 @@ fn several(images: usize) -> String {
     }
 }
 
-/// How far a slow explanation is, and how to stop it.
+/// What the wanted picture waits for: a file that does not answer, or a slow explanation and how to
+/// stop it.
 pub(super) fn progress(state: &State) -> Option<String> {
+    if let Some((image, seconds)) = state.slow {
+        let words = unanswered(state, image, seconds);
+        let others = match state.current() {
+            Some(current) if current.id != image => "nor have others; this image waits for them",
+            _ => "any other image can be looked at",
+        };
+        return Some(format!("{words}; {others}"));
+    }
     let (done, total) = state.progress?;
     let method = state.options.method.method().name();
     Some(format!(
         "{method} {done} of {total} · Esc or any change stops"
     ))
+}
+
+/// How far the export is, and how to stop it.
+fn export(state: &State) -> Option<String> {
+    let Exporting { done, total, slow } = state.export?;
+    let far = match total {
+        0 => "writing the queue".to_owned(),
+        _ => format!("{done} of {} drawn", count(total, "image")),
+    };
+    let slow = slow.map(|(image, seconds)| unanswered(state, image, seconds));
+    let words = [Some(far), slow, Some("Esc calls it off".to_owned())];
+    Some(words.into_iter().flatten().collect::<Vec<_>>().join(" · "))
+}
+
+/// "a.png has not answered for 12 s".
+fn unanswered(state: &State, image: ImageId, seconds: u64) -> String {
+    let waited = in_words(Duration::from_secs(seconds));
+    format!("{} has not answered for {waited}", state.image(image).name)
 }
 
 fn summary(state: &State) -> String {
@@ -147,7 +176,7 @@ fn summary(state: &State) -> String {
         let images = count(state.images.len(), "image");
         parts.push(format!("searching, {images} so far"));
     }
-    parts.extend(scoring(state.scoring));
+    parts.extend(scoring(state));
     if let Err(reason) = &state.review.kept {
         parts.push(format!("verdicts are not kept: {reason}"));
     }
@@ -188,23 +217,34 @@ fn summary(state: &State) -> String {
 }
 
 /// How far the scoring of the folder is; nothing when it is done.
-fn scoring(progress: Progress) -> Option<String> {
+fn scoring(state: &State) -> Option<String> {
     let Progress {
         done,
         total,
         per_second,
-    } = progress;
+        late,
+    } = state.scoring;
     if done == total {
         return None;
     }
-    let words = format!("scored {done} of {total}");
-    Some(match per_second.filter(|rate| *rate > 0.0) {
+    let far = format!("scored {done} of {total}");
+    let left = total - done - late.map_or(0, |late| late.files);
+    let far = match per_second.filter(|rate| *rate > 0.0 && left > 0) {
         Some(rate) => {
-            let left = Duration::from_secs_f64((total - done) as f64 / rate);
-            format!("{words}, {rate:.0}/s, {} left", in_words(left))
+            let left = Duration::from_secs_f64(left as f64 / rate);
+            format!("{far}, {rate:.0}/s, {} left", in_words(left))
         }
-        None => words,
-    })
+        None => far,
+    };
+    let late = late.map(|late| {
+        let words = unanswered(state, late.image, late.seconds);
+        match late.files {
+            1 => format!(", {words}"),
+            2 => format!(", {words}, nor has 1 other"),
+            files => format!(", {words}, nor have {} others", files - 1),
+        }
+    });
+    Some(far + &late.unwrap_or_default())
 }
 
 /// "40 s", "12 min", "3 h 20 min".

@@ -6,13 +6,14 @@ use ratatui::style::Color;
 use super::*;
 use crate::app::event::Event;
 use crate::app::help;
+use crate::app::state::Exporting;
 use crate::app::update::tests::Desk;
 use crate::dataset::ImageId;
 use crate::explain::ChannelWeight;
 use crate::geometry::CellSize;
 use crate::graphics::Protocol;
 use crate::heatmap::{Grid, Heatmap};
-use crate::job::Reply;
+use crate::job::{Late, Progress, Reply};
 use crate::keymap::BINDINGS;
 
 mod results;
@@ -389,6 +390,55 @@ fn slow_work_says_how_far_it_is_and_how_to_stop_it() {
     desk.answer();
     desk.progress(1, 2);
     assert!(caption(&desk.state).contains("Grad-CAM 1 of 2"));
+}
+
+#[test]
+fn a_file_that_does_not_answer_is_named_with_what_goes_on_meanwhile() {
+    let mut desk = ready(120, 40);
+    desk.press("j");
+    desk.state.slow = Some((ImageId(2), 130));
+    let screen = text(&desk.state);
+    assert!(
+        screen.contains("c.png has not answered for 3 min; any other image can be looked at"),
+        "{screen}"
+    );
+    // Before there is any picture it stands where the picture is to be.
+    desk.state.shown = None;
+    assert_eq!(
+        text(&desk.state).matches("c.png has not answered").count(),
+        2
+    );
+    desk.state.slow = Some((ImageId(0), 9));
+    assert!(text(&desk.state).contains("a.png has not answered for 9 s; nor have others;"));
+    desk.answer_all();
+    desk.state.slow = None;
+    desk.state.scoring = Progress {
+        done: 3,
+        total: 5,
+        per_second: Some(2.0),
+        late: Some(Late {
+            files: 2,
+            image: ImageId(3),
+            seconds: 12,
+        }),
+    };
+    desk.state.message.clear();
+    let words = "scored 3 of 5, birds/owl.png has not answered for 12 s, nor has 1 other";
+    let screen = text(&desk.state);
+    assert!(screen.contains(words), "{screen}");
+}
+
+#[test]
+fn an_export_says_how_far_it_is_and_how_to_stop_it() {
+    let mut desk = ready(120, 40);
+    let mut export = Exporting::default();
+    desk.state.export = Some(export);
+    assert!(text(&desk.state).contains("writing the queue · Esc calls it off"));
+    (export.done, export.total) = (1, 5);
+    export.slow = Some((ImageId(1), 7));
+    desk.state.export = Some(export);
+    let words = "1 of 5 images drawn · b.png has not answered for 7 s · Esc calls it off";
+    assert!(text(&desk.state).contains(words));
 }
 
 #[test]

@@ -4,8 +4,11 @@
 //! They run at the lowest priority: on a machine without a GPU the network needs the same cores, and
 //! whoever presses a key waits for the network.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use image::RgbImage;
@@ -16,6 +19,9 @@ use crate::geometry::InputGeometry;
 use crate::job::ImageRef;
 use crate::model::recipe::Recipe;
 use crate::picture::decode::decode;
+
+/// Readers beyond those that were asked for, in the place of some whose file does not answer.
+const MOST_MORE: usize = 16;
 
 /// Name of the threads: a panic on one of them is the end of an image, not of the program.
 pub const READER_NAME: &str = "reader";
@@ -60,6 +66,51 @@ pub struct Prepared {
 pub(super) struct Readers {
     orders: Sender<Order>,
     read: Receiver<Read>,
+    reader: Reader,
+    /// How many are to read at once, and how many there are.
+    wanted: usize,
+    threads: usize,
+}
+
+/// What each of the threads has.
+#[derive(Clone, Debug)]
+struct Reader {
+    orders: Receiver<Order>,
+    read: Sender<Read>,
+    recipe: Recipe,
+    in_hand: InHand,
+}
+
+/// The images that are being read, and since when.
+#[derive(Clone, Debug, Default)]
+struct InHand(Arc<Mutex<HashMap<ImageId, Instant>>>);
+
+impl InHand {
+    fn get(&self) -> MutexGuard<'_, HashMap<ImageId, Instant>> {
+        // A panic elsewhere leaves the table as good as it was.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader {
+    fn start(&self) -> std::io::Result<()> {
+        let reader = self.clone();
+        let thread = Builder::new().name(READER_NAME.to_owned());
+        thread.spawn(move || reader.work()).map(drop)
+    }
+
+    fn work(self) {
+        yield_to_all();
+        for order in &self.orders {
+            let image = order.image.id;
+            self.in_hand.get().insert(image, Instant::now());
+            let found = found(&order, &self.recipe);
+            self.in_hand.get().remove(&image);
+            if self.read.send(Read { image, found }).is_err() {
+                return;
+            }
+        }
+    }
 }
 
 impl Readers {
@@ -68,23 +119,45 @@ impl Readers {
     pub(super) fn start(count: usize, recipe: &Recipe) -> std::io::Result<Self> {
         let (orders, ordered) = unbounded::<Order>();
         let (sender, read) = unbounded();
-        let start = || {
-            let (ordered, sender, recipe) = (ordered.clone(), sender.clone(), recipe.clone());
-            Builder::new().name(READER_NAME.to_owned()).spawn(move || {
-                yield_to_all();
-                for order in ordered {
-                    let image = order.image.id;
-                    let found = found(&order, &recipe);
-                    if sender.send(Read { image, found }).is_err() {
-                        return;
-                    }
-                }
-            })
+        let reader = Reader {
+            orders: ordered,
+            read: sender,
+            recipe: recipe.clone(),
+            in_hand: InHand::default(),
         };
-        for _ in 0..count.max(1) {
-            start()?;
+        let wanted = count.max(1);
+        for _ in 0..wanted {
+            reader.start()?;
         }
-        Ok(Self { orders, read })
+        Ok(Self {
+            orders,
+            read,
+            reader,
+            wanted,
+            threads: wanted,
+        })
+    }
+
+    /// Images whose file has not answered for so long, and since when, the oldest first.
+    pub(super) fn late(&self, patience: Duration, now: Instant) -> Vec<(ImageId, Instant)> {
+        let in_hand = self.reader.in_hand.get();
+        let all = in_hand.iter().map(|(image, since)| (*image, *since));
+        let mut late: Vec<(ImageId, Instant)> = all
+            .filter(|(_, since)| now.saturating_duration_since(*since) >= patience)
+            .collect();
+        late.sort_unstable_by_key(|(_, since)| *since);
+        late
+    }
+
+    /// Starts readers in the place of so many that are late.
+    pub(super) fn stand_in(&mut self, late: usize) {
+        while self.threads < self.wanted + late.min(MOST_MORE) {
+            if let Err(error) = self.reader.start() {
+                log::warn!("no thread to read images with: {error}");
+                return;
+            }
+            self.threads += 1;
+        }
     }
 
     pub(super) fn order(&self, order: Order) {

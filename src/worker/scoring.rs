@@ -10,7 +10,7 @@ use super::readers::{Found, Order, Prepared, Read, Readers};
 use crate::dataset::ImageId;
 use crate::dataset::store::FileIdentity;
 use crate::geometry::PixelSize;
-use crate::job::{ImageRef, Progress};
+use crate::job::{ImageRef, Late, Progress};
 use crate::model::recipe::Recipe;
 
 /// Rate and time left are told of the images of so long.
@@ -26,6 +26,8 @@ pub struct Pace {
     pub ahead: usize,
     /// Threads that read.
     pub readers: usize,
+    /// A file that has not answered for so long is not waited for.
+    pub patience: Duration,
 }
 
 /// The images of a folder on their way to a score.
@@ -75,6 +77,12 @@ impl Scoring {
         self.total += self.waiting.len() - before;
     }
 
+    /// Whether an image is being read.
+    #[must_use]
+    pub fn reads(&self) -> bool {
+        self.reading > 0
+    }
+
     /// Whether all images are done.
     #[must_use]
     pub fn is_done(&self) -> bool {
@@ -89,19 +97,23 @@ impl Scoring {
 
     /// A batch of one size for the network, and orders more images to be read. `None`: wait for
     /// [`Self::read`].
-    pub fn batch(&mut self) -> Option<Vec<Prepared>> {
-        let reads_none = self.reading == 0;
+    pub fn batch(&mut self, now: Instant) -> Option<Vec<Prepared>> {
+        let late = self.readers.late(self.pace.patience, now).len();
+        self.readers.stand_in(late);
+        // Those that are late come when they come.
+        let reading = self.reading.saturating_sub(late);
+        let reads_none = reading == 0;
         let enough = self.ready.len() >= self.pace.batch;
         if enough || (reads_none && !self.ready.is_empty()) {
             let size = self.ready.front().map(|image| image.geometry.input)?;
             let batch = self.of_size(size);
             if self.pace.ahead > self.pace.batch {
-                self.order();
+                self.order(reading);
             }
             return Some(batch);
         }
         if reads_none || self.pace.ahead > self.pace.batch {
-            self.order();
+            self.order(reading);
         }
         None
     }
@@ -121,13 +133,15 @@ impl Scoring {
         batch
     }
 
-    fn order(&mut self) {
-        while self.reading + self.ready.len() < self.pace.ahead
+    /// Orders more, beside those that are being read.
+    fn order(&mut self, mut reading: usize) {
+        while reading + self.ready.len() < self.pace.ahead
             && let Some(image) = self.waiting.pop_front()
         {
             let known = self.known.get(&image.id).copied();
             self.readers.order(Order { image, known });
             self.reading += 1;
+            reading += 1;
         }
     }
 
@@ -177,10 +191,16 @@ impl Scoring {
             let seconds = now.duration_since(*since).as_secs_f64();
             (seconds > 0.5).then(|| (self.done - done) as f64 / seconds)
         });
+        let late = self.readers.late(self.pace.patience, now);
         Progress {
             done: self.done,
             total: self.total,
             per_second: rate,
+            late: late.first().map(|(image, since)| Late {
+                files: late.len(),
+                image: *image,
+                seconds: now.saturating_duration_since(*since).as_secs(),
+            }),
         }
     }
 }

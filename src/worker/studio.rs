@@ -16,8 +16,9 @@ use crossbeam_channel::Receiver;
 use image::RgbImage;
 
 use super::cache::Cache;
+use super::drawer::{Drawn, Order};
 use super::scoring::{Pace, Scoring};
-use super::{Explain, Opened, Prepared};
+use super::{Decoded, Explain, Opened, Prepared, ReadImage};
 use crate::dataset::ImageId;
 use crate::dataset::score::Score;
 use crate::dataset::truth::Truth;
@@ -45,6 +46,8 @@ const GPU_BATCH: usize = 64;
 /// Batches that are read ahead of a GPU.
 const AHEAD_OF_GPU: usize = 3;
 const MOST_READERS: usize = 32;
+/// A file that is to be scored may take so long: its reader stands behind all other threads.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// No picture on the screen is wider or higher; larger images are kept at this size.
 const SCREEN: PixelSize = PixelSize::new(1280, 1280);
 
@@ -63,8 +66,25 @@ pub struct Examined {
 /// # Errors
 /// When the file cannot be read or the model does not run on it; one sentence.
 pub fn examine(model: &Model, path: &Path) -> Result<Examined, String> {
+    let mut taken = Duration::ZERO;
+    let image = timed(&mut taken, || decode(path)).map_err(|error| error.to_string())?;
+    let mut examined = run(model, image)?;
+    examined.times.decode = taken;
+    Ok(examined)
+}
+
+/// Reads image files.
+#[must_use]
+pub fn read_image() -> ReadImage {
+    Arc::new(|path| decode(path).map_err(|error| error.to_string()))
+}
+
+/// Runs the model on an image.
+///
+/// # Errors
+/// When the model does not run on it; one sentence.
+pub fn run(model: &Model, image: RgbImage) -> Result<Examined, String> {
     let mut times = Times::default();
-    let image = timed(&mut times.decode, || decode(path)).map_err(|error| error.to_string())?;
     let input =
         timed(&mut times.prepare, || model.prepare(&image)).map_err(|error| error.to_string())?;
     let mut passes = Passes::default();
@@ -159,12 +179,19 @@ impl Studio {
                 AHEAD_OF_GPU * batch
             },
             readers: cores.min(MOST_READERS),
+            patience: PATIENCE,
         })
     }
 
-    fn kept(&mut self, image: &ImageRef) -> Result<&mut Kept, String> {
-        if !self.kept.contains(image.id) {
-            let mut examined = examine(&self.model, &image.path)?;
+    /// What is kept of an image; it is run where it is not kept and has been read.
+    fn kept(&mut self, image: ImageId, read: Option<Decoded>) -> Result<&mut Kept, String> {
+        if !self.kept.contains(image) {
+            let Decoded {
+                image: pixels,
+                taken,
+            } = read.ok_or("the image was not read")?;
+            let mut examined = run(&self.model, pixels)?;
+            examined.times.decode = taken;
             let predictions = predictions(&self.model, &examined.input, &examined.logits, TOP)
                 .map_err(|error| error.to_string())?;
             examined.image = at_most(examined.image, SCREEN)?;
@@ -177,10 +204,10 @@ impl Studio {
                 examined,
             };
             let bytes = kept.bytes();
-            self.kept.insert(image.id, kept, bytes);
+            self.kept.insert(image, kept, bytes);
         }
         self.kept
-            .get(image.id)
+            .get(image)
             .ok_or_else(|| "the result was not kept".to_owned())
     }
 
@@ -190,7 +217,7 @@ impl Studio {
         request: &Request,
         watch: &mut dyn Watch,
     ) -> Result<Option<(&mut Kept, Shown)>, String> {
-        let kept = self.kept(&request.image)?;
+        let kept = self.kept(request.image.id, None)?;
         let target = kept.class(request.target)?;
         let beside = request
             .beside
@@ -338,8 +365,20 @@ impl Explain for Studio {
         Ok(layers.into())
     }
 
-    fn predict(&mut self, image: &ImageRef) -> Result<Arc<[Prediction]>, String> {
-        Ok(Arc::clone(&self.kept(image)?.predictions))
+    fn reader(&self) -> ReadImage {
+        read_image()
+    }
+
+    fn keeps(&self, image: ImageId) -> bool {
+        self.kept.contains(image)
+    }
+
+    fn predict(
+        &mut self,
+        image: ImageId,
+        read: Option<Decoded>,
+    ) -> Result<Arc<[Prediction]>, String> {
+        Ok(Arc::clone(&self.kept(image, read)?.predictions))
     }
 
     fn show(
@@ -465,14 +504,16 @@ impl Explain for Studio {
         Ok(Some(scores))
     }
 
-    fn save(&mut self, request: &Request, folder: &Path) -> Result<PathBuf, String> {
+    fn save(&mut self, request: &Request, folder: &Path, read: Decoded) -> Result<PathBuf, String> {
+        if !self.keeps(request.image.id) {
+            self.kept(request.image.id, Some(read.clone()))?;
+        }
         let Some((kept, shown)) = self.explained(request, &mut Unwatched)? else {
             return Err("nothing was explained".to_owned());
         };
         // The image that is kept may be reduced; the file gets all its pixels.
-        let image = decode(&request.image.path).map_err(|error| error.to_string())?;
         let parts = Parts {
-            image: &image,
+            image: &read.image,
             ..kept
                 .examined
                 .parts(&shown.explanation, shown.beside.as_ref())
@@ -487,6 +528,17 @@ impl Explain for Studio {
         );
         save_png(&picture, &path)?;
         Ok(path)
+    }
+
+    fn draw(&mut self, order: &Order, watch: &mut dyn Watch) -> Result<Option<Vec<Drawn>>, String> {
+        let Order {
+            drawer,
+            kind,
+            image,
+            record,
+            ..
+        } = order;
+        drawer.draw(*kind, &self.model, image.clone(), record, watch)
     }
 }
 

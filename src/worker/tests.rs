@@ -1,15 +1,19 @@
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use image::RgbImage;
 
 use super::*;
+use crate::dataset::export::Record;
 use crate::dataset::keys::Keys;
 use crate::dataset::store::Place;
 use crate::dataset::{ImageEntry, ImageId};
 use crate::explain::options::Options;
 use crate::geometry::PixelSize;
-use crate::job::{Generation, Target};
+use crate::job::{Form, Generation, ImageRef, Target};
 use crate::model::ModelSummary;
 use crate::model::precision::Precision;
 use crate::picture::Style;
+use crate::worker::drawer::{Drawer, Kind, Refusal};
 use crate::worker::scoring::Pace;
 
 /// The explanation of this image takes many steps, each with a leave of its own.
@@ -19,6 +23,8 @@ const SLOW: ImageId = ImageId(21);
 struct Scripted {
     asked: Sender<String>,
     leave: Receiver<()>,
+    /// Whether the file "stuck.png" does not answer.
+    stuck: Arc<AtomicBool>,
 }
 
 impl Explain for Scripted {
@@ -33,10 +39,29 @@ impl Explain for Scripted {
         Ok(Arc::from([]))
     }
 
-    fn predict(&mut self, image: &ImageRef) -> Result<Arc<[Prediction]>, String> {
-        self.asked.send(format!("predict {}", image.id.0)).unwrap();
+    fn reader(&self) -> ReadImage {
+        let stuck = Arc::clone(&self.stuck);
+        Arc::new(move |path| {
+            while path == Path::new("stuck.png") && stuck.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Ok(RgbImage::new(1, 1))
+        })
+    }
+
+    fn keeps(&self, _: ImageId) -> bool {
+        false
+    }
+
+    fn predict(
+        &mut self,
+        image: ImageId,
+        read: Option<Decoded>,
+    ) -> Result<Arc<[Prediction]>, String> {
+        assert!(read.is_some(), "no file was read");
+        self.asked.send(format!("predict {}", image.0)).unwrap();
         self.leave.recv().map_err(|_| "no leave".to_owned())?;
-        match image.id.0 {
+        match image.0 {
             13 => panic!("thirteen"),
             14 => Err("14.png: not an image".to_owned()),
             _ => Ok(Arc::from([])),
@@ -80,6 +105,7 @@ impl Explain for Scripted {
             batch: 2,
             ahead: 2,
             readers: 1,
+            patience: scoring::tests::PATIENCE,
         };
         let mut scoring = Scoring::start(&scoring::tests::recipe(), pace).unwrap();
         scoring.add(folder.images.iter().map(|image| ImageRef {
@@ -114,11 +140,25 @@ impl Explain for Scripted {
         Ok(Some(numbers.iter().map(score).collect()))
     }
 
-    fn save(&mut self, request: &Request, folder: &Path) -> Result<PathBuf, String> {
+    fn save(&mut self, request: &Request, folder: &Path, _: Decoded) -> Result<PathBuf, String> {
         self.asked
             .send(format!("save {}", request.image.id.0))
             .unwrap();
         Ok(folder.join("x.png"))
+    }
+
+    /// Asks for leave for each step, of which there are two.
+    fn draw(&mut self, order: &Order, watch: &mut dyn Watch) -> Result<Option<Vec<Drawn>>, String> {
+        self.asked
+            .send(format!("draw {}", order.record.name))
+            .unwrap();
+        for done in 0..2 {
+            self.leave.recv().map_err(|_| "no leave".to_owned())?;
+            if watch.step(done, 2).is_err() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Vec::new()))
     }
 }
 
@@ -144,12 +184,23 @@ fn summary() -> ModelSummary {
 }
 
 fn start() -> (Worker, Receiver<String>, Sender<()>) {
+    let (worker, hears, leave, _) = start_with(false);
+    (worker, hears, leave)
+}
+
+fn start_with(stuck: bool) -> (Worker, Receiver<String>, Sender<()>, Arc<AtomicBool>) {
     let (asked, hears) = unbounded();
     let (leave_sender, leave) = unbounded();
-    let worker = Worker::start(move || Ok(Scripted { asked, leave })).unwrap();
+    let stuck = Arc::new(AtomicBool::new(stuck));
+    let engine = Scripted {
+        asked,
+        leave,
+        stuck: Arc::clone(&stuck),
+    };
+    let worker = Worker::start(move || Ok(engine)).unwrap();
     assert!(matches!(heard(worker.replies()), Reply::Ready(..)));
     assert!(matches!(heard(worker.replies()), Reply::Layers(_)));
-    (worker, hears, leave_sender)
+    (worker, hears, leave_sender, stuck)
 }
 
 fn image(id: usize) -> ImageRef {
@@ -475,4 +526,91 @@ fn an_image_that_the_network_does_not_take_costs_no_other_its_score() {
         told[1..],
         [(1, Ok(1.0)), (2, Err("not the second".to_owned()))]
     );
+}
+
+/// A request whose image does not answer.
+fn stuck_request(id: usize) -> Request {
+    let mut request = request(id, &[]);
+    request.image.path = Arc::from(Path::new("stuck.png"));
+    request
+}
+
+#[test]
+fn a_file_that_does_not_answer_is_named_and_the_next_image_is_shown() {
+    let (worker, hears, leave, stuck) = start_with(true);
+    worker.send(Job::Show(stuck_request(1)));
+    for least in 2..=3 {
+        let reply = heard(worker.replies());
+        let Reply::Slow {
+            generation: Generation(1),
+            image: ImageId(1),
+            seconds,
+        } = reply
+        else {
+            panic!("{reply:?}");
+        };
+        assert!(seconds >= least, "{seconds} s");
+    }
+    worker.send(Job::Stop);
+    worker.send(Job::Show(request(2, &[])));
+    assert!(matches!(heard(worker.replies()), Reply::Stopped { .. }));
+    assert_eq!(heard(&hears), "predict 2");
+    leave.send(()).unwrap();
+    assert_eq!(heard(&hears), "show 2");
+    // Back at it, and it answers.
+    worker.send(Job::Show(stuck_request(1)));
+    stuck.store(false, Ordering::Relaxed);
+    assert_eq!(heard(&hears), "predict 1");
+    leave.send(()).unwrap();
+    assert_eq!(heard(&hears), "show 1");
+}
+
+#[test]
+fn a_folder_is_scored_while_a_wanted_file_does_not_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (worker, asked, leave, stuck) = start_with(true);
+    worker.send(Job::Show(stuck_request(8)));
+    worker.send(Job::Save {
+        request: stuck_request(9),
+        folder: PathBuf::from("out"),
+    });
+    worker.send(Job::Open(files(&folder, &[0, 1])));
+    leave.send(()).unwrap();
+    assert_eq!(heard(&asked), "score [0, 1]");
+    assert_eq!(scored(&worker).len(), 3);
+    // It does not hold the end of the program either.
+    let since = Instant::now();
+    drop(worker);
+    assert!(since.elapsed() < LAST_JOB, "{:?}", since.elapsed());
+    stuck.store(false, Ordering::Relaxed);
+}
+
+#[test]
+fn pictures_for_others_yield_to_every_wish_and_are_drawn_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (worker, asked, leave) = start();
+    let images = files(&folder, &[0]);
+    let record = Record::new(&images.images[0], &images.keys);
+    let artist = worker.artist(studio::read_image());
+    let (goes_on, called_off) = crossbeam_channel::bounded(0);
+    let drawer = Arc::new(Drawer::new(Options::default(), Style::default()));
+    let draw = move || artist.draw(&drawer, Kind::Overlays, &record, &called_off, &mut |_| ());
+    let thread = Builder::new().spawn(draw.clone()).unwrap();
+    assert_eq!(heard(&asked), "draw x");
+    worker.send(Job::Show(request(8, &[])));
+    leave.send(()).unwrap();
+    assert_eq!(heard(&asked), "predict 8");
+    leave.send(()).unwrap();
+    assert_eq!(heard(&asked), "show 8");
+    assert_eq!(heard(&asked), "draw x");
+    for _ in 0..2 {
+        leave.send(()).unwrap();
+    }
+    assert!(thread.join().unwrap().is_ok());
+    // Nobody waits for a picture that is called off.
+    let thread = Builder::new().spawn(draw).unwrap();
+    assert_eq!(heard(&asked), "draw x");
+    drop(goes_on);
+    assert_eq!(thread.join().unwrap().unwrap_err(), Refusal::CalledOff);
+    drop(leave);
 }

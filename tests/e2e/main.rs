@@ -19,6 +19,7 @@ mod review;
 mod sets;
 mod setup;
 mod snippets;
+mod stuck;
 
 use std::path::PathBuf;
 

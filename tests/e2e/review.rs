@@ -238,3 +238,44 @@ fn an_image_that_vanishes_while_it_is_scored_costs_nothing_else() {
     std::thread::sleep(Duration::from_millis(50));
     quit(console);
 }
+
+#[test]
+fn the_queue_is_written_as_a_page_and_as_pictures_while_keys_go_on() {
+    let review = Review::new();
+    let console = review.open(&["--out", "out"]);
+    std::fs::create_dir(review.path("out")).unwrap();
+    console.wait("all scores", |screen| {
+        let scored = |line: &&str| line.contains('\u{2713}') || line.contains('\u{2717}');
+        screen.lines().filter(scored).count() == 16
+    });
+    console.press("fright\r");
+    console.wait_for("1/15");
+    console.press("E\x15right.html\r");
+    console.press("j");
+    console.wait_for("2/15");
+    console.wait_for("15 images written to out/right.html");
+    let page = std::fs::read_to_string(review.path("out/right.html")).unwrap();
+    assert_eq!(page.matches("<article").count(), 15);
+    assert_eq!(page.matches("data:image/jpeg;base64,").count(), 30);
+    assert!(
+        page.contains("those of 16 images that fit: right"),
+        "the queue is named"
+    );
+    // Of the mistake, both classes, with the method that is in force.
+    console.press("\x1b");
+    console.wait_for("/16");
+    console.press("fwrong\r");
+    console.wait_for("1/1");
+    console.press("E\x15mistakes/\r");
+    console.wait_for("2 overlays of 1 image written to out/mistakes/");
+    let names = std::fs::read_dir(review.path("out/mistakes")).unwrap();
+    let mut names: Vec<String> = names
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        ["05-fish.car.overlay.png", "05-fish.fish.overlay.png"]
+    );
+    quit(console);
+}

@@ -155,6 +155,9 @@ fn back(state: &mut State) -> Vec<Effect> {
     if state.is_waiting() && state.is_slow() {
         return call_off(state);
     }
+    if state.export.is_some() {
+        return vec![Effect::CallOffExport];
+    }
     if state.zoom != Zoom::default() {
         zoom(state, Zoom::default());
         return Vec::new();

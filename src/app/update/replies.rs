@@ -53,6 +53,11 @@ pub(super) fn on_reply(state: &mut State, reply: Reply) -> Vec<Effect> {
         } if state.asked.in_flight == Some(generation) => state.progress = Some((done, total)),
         // Heatmaps that are made ahead are the terminal's business.
         Reply::Progress { .. } | Reply::Ahead { .. } => {}
+        Reply::Slow {
+            generation,
+            image,
+            seconds,
+        } => on_slow(state, generation, image, seconds),
         Reply::Stopped { generation } => landed(state, generation),
         Reply::Unavailable(reason) => state.model = ModelState::Unavailable(reason),
         Reply::Predicted { image, predictions } => {
@@ -76,6 +81,16 @@ pub(super) fn on_reply(state: &mut State, reply: Reply) -> Vec<Effect> {
         Reply::Saved(Err(reason)) => state.message = reason,
     }
     Vec::new()
+}
+
+/// A file does not answer: that of the wanted picture, or of one to save.
+fn on_slow(state: &mut State, generation: Generation, image: ImageId, seconds: u64) {
+    if state.asked.in_flight == Some(generation) {
+        state.slow = Some((image, seconds));
+    } else {
+        let name = &state.image(image).name;
+        state.message = format!("saving waits for {name}, which has not answered for {seconds} s");
+    }
 }
 
 fn on_done(
@@ -112,5 +127,6 @@ fn landed(state: &mut State, generation: Generation) {
         state.asked.in_flight = None;
         state.asked.stopping = false;
         state.progress = None;
+        state.slow = None;
     }
 }

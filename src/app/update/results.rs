@@ -51,7 +51,7 @@ fn counted(state: &mut State) -> Arc<Counted> {
 fn count(state: &mut State) -> Arc<Counted> {
     let counted = Counted::of(state);
     // An alarm over half of the images would come and go.
-    if state.scoring.done == state.scoring.total {
+    if state.scoring.is_over() {
         state.review.alarm.clone_from(&counted.summary.alarm);
     }
     Arc::new(counted)
@@ -64,7 +64,7 @@ pub(super) fn as_scored(state: &mut State) {
         Mode::Matrix(matrix) => matrix.counted.done,
         Mode::Summary(overview) => overview.counted.done,
         _ => {
-            let is_done = state.scoring.done == state.scoring.total;
+            let is_done = state.scoring.is_over();
             if is_done && state.review.alarm_of != state.scoring.done {
                 state.review.alarm_of = state.scoring.done;
                 count(state);

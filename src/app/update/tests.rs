@@ -14,10 +14,10 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent,
 use image::RgbImage;
 
 use super::*;
-use crate::app::event::{Keep, StoreReply, Then};
+use crate::app::event::{ExportReply, Keep, StoreReply, Then};
 use crate::app::layout::{list_rows, page_areas, panes};
 use crate::app::review::{Reviewing, Said, Written};
-use crate::app::state::Mode;
+use crate::app::state::{Exporting, Mode};
 use crate::dataset::review::{Review, usual};
 use crate::dataset::score::{Answer, Score};
 use crate::dataset::store::{Stamp, Version};

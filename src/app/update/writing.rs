@@ -9,7 +9,7 @@ use super::review::{change, standing, subjects};
 use super::{requeue, select, step};
 use crate::app::event::{Effect, Keep, Then};
 use crate::app::review::{Writing, Written, tags_of};
-use crate::app::state::{Mode, State};
+use crate::app::state::{Exporting, Mode, State};
 use crate::dataset::ImageId;
 use crate::dataset::query::{Query, Vocabulary, complete};
 use crate::dataset::store::View;
@@ -179,8 +179,12 @@ fn finish(state: &mut State, writing: Writing) -> Vec<Effect> {
             })
         }
         Written::ViewName | Written::Export if text.is_empty() => Vec::new(),
+        Written::Export if state.export.is_some() => {
+            "an export is under way; Esc calls it off".clone_into(&mut state.message);
+            Vec::new()
+        }
         Written::Export => {
-            state.message = "writing…".to_owned();
+            state.export = Some(Exporting::default());
             vec![Effect::Export(text.to_owned())]
         }
         Written::ViewName => vec![Effect::Keep(Keep::View(View {

@@ -1,7 +1,8 @@
 //! Report: the means of all figures, as tables on the screen and as files.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{BufWriter, Write};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -11,9 +12,18 @@ use super::session::{Measured, Task};
 use crate::dataset::truth::Truth;
 use crate::explain::evaluate::summary::{Estimate, estimate};
 use crate::explain::evaluate::{Better, Figure, MetricId, Tally, Unit};
+use crate::file::{Aside, Destination, Existing, write_whole};
 use crate::model::{Model, ModelSummary};
-use crate::picture::files::write_whole;
 use crate::text::{count, json_pretty, visible};
+
+/// Writes a file in place of one that is there.
+fn replaced(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<Aside<'_>>) -> Result<(), String>,
+) -> Result<(), String> {
+    let destination = Destination::new(path, Existing::Replaced);
+    write_whole(destination, write).map_err(|error| error.to_string())
+}
 
 /// Everything that is said at the end.
 pub(super) struct Report<'a> {
@@ -193,18 +203,18 @@ impl<'a> Report<'a> {
     /// When one cannot be written; the text names it.
     pub(super) fn write(&self, settings: &EvaluateSettings) -> Result<(), String> {
         if let Some(path) = &settings.json {
-            write_whole(path, |file| {
+            replaced(path, |file| {
                 let text = json_pretty(&self.document(settings)).map_err(|e| e.to_string())?;
                 writeln!(file, "{text}").map_err(|error| error.to_string())
             })?;
         }
         if let Some(path) = &settings.csv {
-            write_whole(path, |file| {
+            replaced(path, |file| {
                 self.write_csv(file).map_err(|error| error.to_string())
             })?;
         }
         if let Some(path) = &settings.markdown {
-            write_whole(path, |file| {
+            replaced(path, |file| {
                 file.write_all(self.markdown().as_bytes())
                     .map_err(|error| error.to_string())
             })?;

@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::dataset::scan::natural_key;
 use crate::dataset::shard::Shard;
 use crate::dataset::store::FileIdentity;
-use crate::picture::files::write_whole;
+use crate::file::{Destination, Existing, write_whole};
 use crate::text::{count, json, json_pretty, visible};
 
 /// Tells whether a file is still the one that was explained.
@@ -427,13 +427,13 @@ fn is_failed(row: &str) -> bool {
 }
 
 fn write_lines<'a>(path: &Path, lines: impl Iterator<Item = &'a str>) -> Result<()> {
-    write_whole(path, |file| {
+    write_whole(Destination::new(path, Existing::Replaced), |file| {
         for line in lines {
             writeln!(file, "{line}").map_err(|error| error.to_string())?;
         }
         Ok(())
     })
-    .map_err(anyhow::Error::msg)
+    .map_err(anyhow::Error::new)
 }
 
 fn remove(path: &Path) -> Result<()> {

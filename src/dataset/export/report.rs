@@ -10,21 +10,26 @@ mod matrix;
 mod overview;
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::PathBuf;
+use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use super::{Existing, ExportError, Record, Table, file};
+use super::{Record, Table};
 use crate::dataset::confusion::Confusion;
+use crate::dataset::order::{By, Order};
 use crate::dataset::summary::Summary;
-use crate::text::count;
+use crate::file::{Destination, WriteError, write_whole};
+use crate::text::{count, visible};
 use html::escaped;
 
 const STYLE: &str = include_str!("report/page.css");
 const SCRIPT: &str = include_str!("report/page.js");
 
+/// Images that are shown with pictures where nobody says how many.
+pub const PICTURES: usize = 200;
 /// Images without a picture that are listed. A browser has trouble with more, and a table has them
 /// all.
 const MOST_ROWS: usize = 20_000;
@@ -57,19 +62,57 @@ pub struct Picture {
     pub warning: Option<String>,
 }
 
+/// What was reviewed: the names of the folders. Where they lie is nobody else's business.
+#[must_use]
+pub fn title(paths: &[PathBuf]) -> String {
+    let name = |path: &PathBuf| {
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let name = real.file_name().unwrap_or(path.as_os_str());
+        visible(&name.to_string_lossy())
+    };
+    let names: Vec<String> = paths.iter().map(name).collect();
+    names.join(", ")
+}
+
+/// Which images a page has, of so many in all, and in which order.
+#[must_use]
+pub fn queue(filter: &str, all: usize, order: Order) -> String {
+    let filter = match filter.trim() {
+        "" => "all images".to_owned(),
+        filter => format!("those of {} that fit: {filter}", count(all, "image")),
+    };
+    let order = match order {
+        Order {
+            by: By::Name,
+            descending: false,
+        } => "by name".to_owned(),
+        Order { by, descending } => {
+            let first = if descending { "largest" } else { "smallest" };
+            format!("by {}, {first} first", by.name())
+        }
+    };
+    format!("{filter}; {order}")
+}
+
+/// Milliseconds since 1970.
+#[must_use]
+pub fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0))
+}
+
 /// Writes a page of the records, in their order. `draw` makes the pictures of an image, or says why
 /// there are none; it is asked for the first [`Report::pictures`] of them.
 ///
 /// # Errors
-/// When the file cannot be written, or is there and is to be kept.
+/// When the file cannot be written or is called off, or is there and is to be kept.
 pub fn write(
     report: &Report<'_>,
     records: &[Record],
     mut draw: impl FnMut(&Record) -> Result<Vec<Picture>, String>,
-    path: &Path,
-    existing: Existing,
-) -> Result<(), ExportError> {
-    file::whole(path, existing, |file| {
+    destination: Destination<'_>,
+) -> Result<(), WriteError> {
+    write_whole(destination, |file| {
         page(report, records, &mut draw, file).map_err(|error| error.to_string())
     })
 }

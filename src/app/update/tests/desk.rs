@@ -109,6 +109,7 @@ impl Desk {
                 Effect::Send(Job::Stop) => "stop".to_owned(),
                 Effect::Send(Job::Open(_)) => unreachable!("the loop has the folder"),
                 Effect::Export(file) => format!("export {file}"),
+                Effect::CallOffExport => "call the export off".to_owned(),
                 Effect::OpenFolder => "open the folder".to_owned(),
                 Effect::Copy(text) => format!("copy {text}"),
                 Effect::Redraw => "redraw".to_owned(),
@@ -167,6 +168,7 @@ impl Desk {
                 done: predicted.len(),
                 total,
                 per_second: None,
+                late: None,
             },
         }));
     }

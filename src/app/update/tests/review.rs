@@ -29,6 +29,7 @@ fn scores(desk: &mut Desk, top: &[(u32, f32)]) {
         done: top.len(),
         total: top.len(),
         per_second: None,
+        late: None,
     };
     let scores = scores.collect();
     desk.event(Event::Reply(Reply::Scored { scores, progress }));
@@ -299,4 +300,35 @@ fn the_next_session_goes_on_where_this_one_was() {
     assert_eq!(next.selected(), desk.selected());
     assert_eq!(next.state.options.layers, ["layer4.0.conv2"]);
     assert_eq!(Session::parse("nonsense"), None);
+}
+
+#[test]
+fn one_export_is_under_way_at_a_time_and_escape_calls_it_off() {
+    let mut desk = Desk::ready(&NAMES, SIZE);
+    desk.press("E<Enter>");
+    assert_eq!(desk.state.export, Some(Exporting::default()));
+    let far = Exporting {
+        done: 2,
+        total: 5,
+        slow: None,
+    };
+    desk.event(Event::Export(ExportReply::Goes(far)));
+    assert_eq!(desk.state.export, Some(far));
+    desk.press("E<Enter>");
+    assert!(desk.state.message.contains("an export is under way"));
+    // Escape means the export first, and the filter when there is none.
+    desk.press("/owl<Enter>");
+    desk.answer_all();
+    desk.press("<Esc>");
+    desk.event(Event::Export(ExportReply::Ended("called off".to_owned())));
+    assert_eq!((desk.state.export, &*desk.state.filter), (None, "owl"));
+    assert_eq!(desk.state.message, "called off");
+    desk.press("<Esc>");
+    assert_eq!(desk.state.filter, "");
+    let exports: Vec<&String> = desk
+        .log
+        .iter()
+        .filter(|effect| effect.contains("export"))
+        .collect();
+    assert_eq!(exports, ["export review.csv", "call the export off"]);
 }

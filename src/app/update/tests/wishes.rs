@@ -100,3 +100,41 @@ fn neighbours_are_prepared_first_then_the_rows_on_the_screen() {
         .collect();
     assert_eq!(prepared, [3, 1, 4], "after, before, the one after the next");
 }
+
+#[test]
+fn a_file_that_does_not_answer_is_named_until_it_does_or_another_image_is_wanted() {
+    let mut desk = Desk::ready(&NAMES, SIZE);
+    let slow = |desk: &mut Desk, seconds| {
+        let request = &desk.open[0];
+        let (generation, image) = (request.generation, request.image.id);
+        desk.event(Event::Reply(Reply::Slow {
+            generation,
+            image,
+            seconds,
+        }));
+    };
+    desk.press("j");
+    slow(&mut desk, 2);
+    slow(&mut desk, 3);
+    assert_eq!(desk.state.slow, Some((ImageId(1), 3)));
+    desk.press("j");
+    desk.stop();
+    assert_eq!(desk.state.slow, None);
+    slow(&mut desk, 2);
+    desk.answer();
+    assert_eq!(desk.state.slow, None);
+    // A file to save has no picture that waits for it.
+    desk.press("s");
+    desk.event(Event::Reply(Reply::Slow {
+        generation: desk.state.asked.latest,
+        image: ImageId(2),
+        seconds: 4,
+    }));
+    assert_eq!(
+        (desk.state.slow, desk.state.message.as_str()),
+        (
+            None,
+            "saving waits for c.png, which has not answered for 4 s"
+        )
+    );
+}

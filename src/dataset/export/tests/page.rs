@@ -33,7 +33,13 @@ fn page(records: &[Record], pictures: usize) -> String {
         }]),
         None => Err("it is <no> image".to_owned()),
     };
-    report::write(&report, records, draw, &path, Existing::Kept).unwrap();
+    report::write(
+        &report,
+        records,
+        draw,
+        Destination::new(&path, Existing::Kept),
+    )
+    .unwrap();
     std::fs::read_to_string(path).unwrap()
 }
 
