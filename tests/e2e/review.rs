@@ -239,6 +239,55 @@ fn an_image_that_vanishes_while_it_is_scored_costs_nothing_else() {
     quit(console);
 }
 
+/// Name, size, time and rights of each file.
+fn snapshot(folder: &Path) -> Vec<(PathBuf, u64, std::time::SystemTime, u32)> {
+    let all = std::fs::read_dir(folder).unwrap().map(|entry| {
+        let path = entry.unwrap().path();
+        let found = path.metadata().unwrap();
+        let mode = found.permissions().mode();
+        (path, found.len(), found.modified().unwrap(), mode)
+    });
+    let mut all: Vec<_> = all.collect();
+    all.sort();
+    all
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_folder_that_may_only_be_read_is_reviewed_and_not_touched() {
+    let review = Review::new();
+    let images = review.path("images");
+    for entry in std::fs::read_dir(&images).unwrap() {
+        set_mode(&entry.unwrap().path(), 0o444);
+    }
+    set_mode(&images, 0o555);
+    if std::fs::write(images.join("probe"), "").is_ok() {
+        // Whoever runs this may write everywhere; what is left to see is that nothing is written.
+        println!("the rights of the folder do not bind this account");
+        std::fs::remove_file(images.join("probe")).unwrap();
+    }
+    let touched = || std::fs::metadata(&images).unwrap().modified().unwrap();
+    let before = (snapshot(&images), touched());
+    let console = review.open(&[]);
+    console.press("w");
+    console.wait("a verdict", |screen| {
+        line_of(screen, "butterfly").contains("w ") && screen.contains("2/16")
+    });
+    quit(console);
+    let console = review.open(&[]);
+    console.wait("the verdict", |screen| {
+        line_of(screen, "butterfly").contains("w ")
+    });
+    console.press("R");
+    console.wait_for("2/16");
+    quit(console);
+    assert_eq!((snapshot(&images), touched()), before);
+    set_mode(&images, 0o755);
+}
+
 #[test]
 fn the_queue_is_written_as_a_page_and_as_pictures_while_keys_go_on() {
     let review = Review::new();
