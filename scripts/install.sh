@@ -1,5 +1,6 @@
 #!/bin/sh
-# Copies the program, and the libraries of .libtorch that it needs, to a place of their own.
+# Copies the program, the libraries of .libtorch that it needs, its manual pages and what shells need to
+# complete its commands, to a place of their own.
 #
 #     scripts/install.sh PREFIX     respects DESTDIR
 #
@@ -17,6 +18,17 @@ program=target/release/gradcam
 mkdir -p "$bin" "$share/images"
 install -m 755 $program "$bin/gradcam"
 install -m 644 assets/demo/images/* "$share/images"
+
+# `--config none`: what they say does not depend on who installs them.
+shared=${DESTDIR:-}$prefix/share
+bash=$shared/bash-completion/completions
+zsh=$shared/zsh/site-functions
+fish=$shared/fish/vendor_completions.d
+mkdir -p "$bash" "$zsh" "$fish"
+$program completions bash --config none > "$bash/gradcam"
+$program completions zsh --config none > "$zsh/_gradcam"
+$program completions fish --config none > "$fish/gradcam.fish"
+$program man --config none --out "$shared/man/man1" > /dev/null
 
 here=$(pwd -P)/.libtorch
 if ldd $program | grep -qF "$here/"; then

@@ -24,26 +24,23 @@ mod finder;
 mod frames;
 mod keeper;
 
-use std::fs::OpenOptions;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use crossbeam_channel::{Receiver, Sender, at, never, select, unbounded};
-use env_logger::Target;
-use log::LevelFilter;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use crate::cli::OpenSettings;
 use crate::dataset::export::report;
+use crate::graphics::colors::Colors;
 use crate::graphics::kitty::{Answer, Route};
 use crate::graphics::stack::Scene;
 use crate::graphics::{Protocol, Slot, sequences};
 use crate::job::{Folder, Job, Reply};
+use crate::keymap::Command;
 use crate::model::Model;
 use crate::terminal::{Input, Report, Screen, Session};
-use crate::text::visible;
 use crate::view::view;
 use crate::worker::studio::known::Sources;
 use crate::worker::studio::{Studio, read_image};
@@ -70,9 +67,6 @@ const SOON: Duration = Duration::from_millis(20);
 /// # Errors
 /// When there is nothing to show or no terminal to show it on.
 pub fn run(settings: OpenSettings) -> Result<()> {
-    if let Some(path) = &settings.log {
-        start_log(path)?;
-    }
     let mut reviewing = Reviewing::new(settings.review.verdicts.clone());
     let (keeper, notes) = Keeper::open(&settings.review, &settings.paths, &mut reviewing)?;
     let place = keeper.place().clone();
@@ -85,12 +79,14 @@ pub fn run(settings: OpenSettings) -> Result<()> {
         truth: settings.truth,
         paths: settings.paths,
         scores: settings.review.scores,
-        store: keeper.another().map_err(|error| log::warn!("{error}")).ok(),
+        store: keeper
+            .another()
+            .map_err(|error| tracing::warn!("{error}"))
+            .ok(),
     };
     let worker = Worker::start(move || {
         let model = Model::load(&source, &load).map_err(|error| error.to_string())?;
         model.warm_up().map_err(|error| error.to_string())?;
-        log::info!("model: {:?}", model.summary());
         Ok(Studio::new(model, cache_bytes).with_sources(sources))
     })
     .context("cannot start the worker")?;
@@ -111,10 +107,19 @@ pub fn run(settings: OpenSettings) -> Result<()> {
         capabilities,
         session.size(),
     );
+    state.keymap = settings.keymap;
+    state.colors = match (settings.environment.no_color, state.capabilities.true_color) {
+        (true, _) => Colors::NONE,
+        (false, true) => settings.colors,
+        (false, false) => settings.colors.of_256(),
+    };
     let before = state.review.before.as_ref();
     let offer = before
         .filter(|before| !before.is_the_beginning(&state))
-        .map(|before| format!("R goes on where you were: {}", before.in_words()));
+        .map(|before| {
+            let key = state.keymap.called(Command::Resume);
+            format!("{key} goes on where you were: {}", before.in_words())
+        });
     if let Some(first) = notes.first().or(offer.as_ref()) {
         state.message.clone_from(first);
     }
@@ -134,19 +139,6 @@ pub fn run(settings: OpenSettings) -> Result<()> {
     drop(session);
     drop(worker);
     result
-}
-
-/// Messages of this program go to a file. Those of libraries follow when the terminal is taken over.
-fn start_log(path: &Path) -> Result<()> {
-    let file = OpenOptions::new().create(true).append(true).open(path);
-    let file = file.with_context(|| {
-        let path = visible(&path.display().to_string());
-        format!("cannot write the log file {path}")
-    })?;
-    Ok(env_logger::Builder::new()
-        .filter_level(LevelFilter::Info)
-        .target(Target::Pipe(Box::new(file)))
-        .try_init()?)
 }
 
 struct App<'a> {
@@ -364,6 +356,7 @@ impl<'a> App<'a> {
         self.look_at(&event, state);
         let selected = state.selected;
         for effect in update(state, event) {
+            tracing::debug!("{effect:?}");
             match effect {
                 Effect::Send(job) => self.worker.send(job),
                 Effect::Copy(text) => {
@@ -425,7 +418,7 @@ impl<'a> App<'a> {
             Found::Failed(error) => self.take(state, Event::NothingFound(error.to_string())),
             Found::All(all) => {
                 for warning in &all.warnings {
-                    log::warn!("{warning}");
+                    tracing::warn!("{warning}");
                 }
                 self.folder = Some(all.folder.clone());
                 let said = self

@@ -1,15 +1,18 @@
 //! The command line: arguments and environment → plain settings. Nothing else reads either.
 
 mod arguments;
+pub mod config;
 pub mod doctor;
 pub mod evaluate;
 pub mod explain;
 pub mod export;
 pub mod layers;
+pub mod logging;
 mod many;
 pub mod merge;
 pub mod methods;
 pub mod models;
+pub mod pages;
 mod progress;
 pub mod score;
 mod stop;
@@ -18,18 +21,23 @@ mod values;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{ArgAction, Command, FromArgMatches, ValueEnum};
 use serde::Serialize;
 
 use crate::dataset::review::Verdict;
 use crate::dataset::scan::ScanOptions;
 use crate::explain::options::Options;
+use crate::graphics::colors::Colors;
 use crate::graphics::{Choice, Environment};
+use crate::keymap::Keymap;
 use crate::model::catalog::Hub;
 use crate::model::{LoadOptions, ModelSource};
 use crate::picture::Style;
 use crate::text::{is_harmless, visible_lines};
-use arguments::Arguments;
+use arguments::{Arguments, command};
+use config::Config;
+use logging::LogSettings;
 use many::ManySettings;
 
 /// What the program is to do, checked and complete.
@@ -45,6 +53,8 @@ pub enum Settings {
     Methods(MethodsSettings),
     Models(ModelsSettings),
     Score(score::ScoreSettings),
+    Config(config::ConfigSettings),
+    Pages(pages::Pages),
 }
 
 /// For `gradcam methods`.
@@ -87,6 +97,8 @@ pub struct OpenSettings {
     pub graphics: Choice,
     pub out: PathBuf,
     pub log: Option<PathBuf>,
+    pub keymap: Keymap,
+    pub colors: Colors,
     pub environment: Environment,
 }
 
@@ -178,28 +190,114 @@ pub enum Beside {
     Named(String),
 }
 
-/// Reads the command line; prints help or a usage error and ends the program where that is all.
+/// Reads the command line and the configuration; prints help or a usage error and ends the program
+/// where that is all. The only place where the environment is read.
 #[must_use]
-pub fn parse() -> Settings {
-    let (environment, hub) = environment();
-    let mut settings = Arguments::try_parse()
-        .and_then(|arguments| arguments.settings(&environment, &hub))
-        .unwrap_or_else(|error| leave(&error));
-    match &mut settings {
-        Settings::Evaluate(evaluate) => evaluate.state = state_folder(),
-        Settings::Export(export) => export.state = state_folder(),
-        Settings::Score(score) => score.state = state_folder(),
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub fn parse() -> (Settings, LogSettings) {
+    let lookup = |name: &str| std::env::var(name).ok();
+    read(std::env::args_os().collect(), lookup).unwrap_or_else(|error| leave(&error))
+}
+
+/// What the arguments and the environment say.
+fn read(
+    arguments: Vec<OsString>,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<(Settings, LogSettings), clap::Error> {
+    let mut arguments = with_the_command_first(arguments);
+    // What is given is known before all that is required is there: a file may have it.
+    let given = command().ignore_errors(true);
+    let given = given.try_get_matches_from(&arguments)?;
+    let named = given.get_one::<PathBuf>("config");
+    let config = Config::read(named.map(PathBuf::as_path), command(), &lookup).map_err(wrong)?;
+    let set = config.arguments(command(), &given).map_err(wrong)?;
+    let place = if given.subcommand().is_some() { 2 } else { 1 };
+    let place = place.min(arguments.len());
+    arguments.splice(place..place, set);
+
+    let mut command = command();
+    let mut matches = command.try_get_matches_from_mut(arguments)?;
+    let parsed = Arguments::from_arg_matches_mut(&mut matches);
+    let parsed = parsed.map_err(|error| error.format(&mut command))?;
+    let log = LogSettings {
+        file: parsed.everywhere.log.clone(),
+        verbose: parsed.everywhere.verbose,
+    };
+    let environment = Environment::from_lookup(&lookup);
+    let mut settings = parsed.settings(&environment, &Hub::from_lookup(&lookup))?;
+    complete(&mut settings, config, lookup).map_err(wrong)?;
+    Ok((settings, log))
+}
+
+/// Fills in what follows from the environment and from parts of the file that are no flags.
+fn complete(
+    settings: &mut Settings,
+    config: Config,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<(), String> {
+    let state = evaluate::state_folder(&lookup);
+    match settings {
+        Settings::Evaluate(evaluate) => evaluate.state = state,
+        Settings::Export(export) => export.state = state,
+        Settings::Score(score) => score.state = state,
         Settings::Open(open) => {
-            open.review.state_folder = state_folder();
+            open.review.state_folder = state;
             if open.review.reviewer.is_empty() {
-                open.review.reviewer = first_of(&["USER", "LOGNAME"], "somebody");
+                open.review.reviewer = first_of(&["USER", "LOGNAME"], "somebody", &lookup);
             }
-            open.review.editor = first_of(&["VISUAL", "EDITOR"], "vi");
+            open.review.editor = first_of(&["VISUAL", "EDITOR"], "vi", &lookup);
+            config.check_verdicts(&open.review.verdicts)?;
+            open.keymap = config.keymap();
+            open.colors = config.colors();
         }
-        Settings::Doctor(doctor) => doctor.surroundings = surroundings(),
+        Settings::Doctor(doctor) => {
+            doctor.surroundings = doctor::Surroundings::from_lookup(&lookup);
+            doctor.config = config;
+        }
+        Settings::Config(asked) => asked.config = config,
         _ => {}
     }
-    settings
+    Ok(())
+}
+
+/// Flags that every command has may stand before its name, too: `gradcam --log FILE explain …`.
+fn with_the_command_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let definition = command();
+    let mut place = 1;
+    while let Some(text) = arguments.get(place).and_then(|argument| argument.to_str()) {
+        if definition.find_subcommand(text).is_some() {
+            let name = arguments.remove(place);
+            arguments.insert(1, name);
+            break;
+        }
+        match words_of_general_flag(&definition, text) {
+            Some(words) => place += words,
+            None => break,
+        }
+    }
+    arguments
+}
+
+/// How many arguments a flag that every command has takes, with itself; nothing for others.
+fn words_of_general_flag(definition: &Command, text: &str) -> Option<usize> {
+    let (name, has_value) = match text.split_once('=') {
+        Some((name, _)) => (name, true),
+        None => (text, false),
+    };
+    let mut general = definition.get_arguments().filter(|arg| arg.is_global_set());
+    let arg = general.find(|arg| {
+        let is_long = arg.get_long().is_some() && name.strip_prefix("--") == arg.get_long();
+        let letters = name.strip_prefix('-').unwrap_or_default();
+        let mut letters = letters.chars().map(Some).peekable();
+        is_long || (letters.peek().is_some() && letters.all(|letter| letter == arg.get_short()))
+    })?;
+    let takes_value = !matches!(arg.get_action(), ArgAction::Count | ArgAction::SetTrue);
+    Some(if takes_value && !has_value { 2 } else { 1 })
+}
+
+/// What is wrong with the configuration is a usage error.
+fn wrong(words: String) -> clap::Error {
+    clap::Error::raw(ErrorKind::InvalidValue, words + "\n")
 }
 
 /// Prints help or a usage error, and ends the program. An argument is often the name of a file, which
@@ -214,41 +312,26 @@ fn leave(error: &clap::Error) -> ! {
     clap::Error::raw(error.kind(), visible_lines(text)).exit()
 }
 
-/// The only place where the environment is read.
-#[expect(clippy::disallowed_methods, reason = "this is the place")]
-fn environment() -> (Environment, Hub) {
-    let lookup = |name: &str| std::env::var(name).ok();
-    (Environment::from_lookup(lookup), Hub::from_lookup(lookup))
-}
-
-#[expect(clippy::disallowed_methods, reason = "only cli reads the environment")]
-fn state_folder() -> Option<PathBuf> {
-    evaluate::state_folder(|name| std::env::var(name).ok())
-}
-
 /// The first of these variables that is set and not empty.
-#[expect(clippy::disallowed_methods, reason = "only cli reads the environment")]
-fn first_of(variables: &[&str], otherwise: &str) -> String {
-    let values = variables.iter().filter_map(|name| std::env::var(name).ok());
+fn first_of(
+    variables: &[&str],
+    otherwise: &str,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> String {
+    let values = variables.iter().filter_map(|name| lookup(name));
     let mut values = values.filter(|value| !value.is_empty());
     values.next().unwrap_or_else(|| otherwise.to_owned())
 }
 
-#[expect(clippy::disallowed_methods, reason = "only cli reads the environment")]
-fn surroundings() -> doctor::Surroundings {
-    doctor::Surroundings::from_lookup(|name| std::env::var(name).ok())
-}
-
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
     use crate::model::recipe::Resize;
 
     fn parsed(arguments: &str) -> Result<Settings, String> {
-        Arguments::try_parse_from(std::iter::once("gradcam").chain(arguments.split_whitespace()))
-            .and_then(|arguments| arguments.settings(&Environment::default(), &Hub::default()))
+        let words = std::iter::once("gradcam").chain(arguments.split_whitespace());
+        read(words.map(OsString::from).collect(), |_| None)
+            .map(|(settings, _)| settings)
             .map_err(|error| error.to_string())
     }
 
@@ -268,7 +351,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_consistent() {
-        Arguments::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod blocks;
 pub mod cells;
+pub mod colors;
 pub mod decide;
 pub mod identity;
 pub mod iterm2;

@@ -1,14 +1,20 @@
 //! The keys, in one table: what is pressed, what it means, and how help says it.
 //!
-//! The help page, the footer and the README's table are made from [`BINDINGS`].
+//! The help page, the footer and the README's table are made from [`BINDINGS`]; a [`Keymap`] is that
+//! table with the user's own keys.
 
+mod key;
+mod map;
 mod table;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent};
 
+pub use key::Key;
+pub use map::Keymap;
 pub use table::{BINDINGS, MATRIX_BINDINGS, PAGE_BINDINGS, SUMMARY_BINDINGS};
 
-/// What the user means.
+/// What the user means. The names of the variants are those of `[keys]` in a configuration, so to
+/// rename one is to break files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Command {
     NextImage,
@@ -163,6 +169,24 @@ pub enum SummaryCommand {
     Leave,
 }
 
+impl Command {
+    /// Its name in a configuration: "next-image", "open-classes", "target-rank-1".
+    #[must_use]
+    pub fn name(self) -> String {
+        let mut name = String::new();
+        for letter in format!("{self:?}").chars() {
+            let is_start = letter.is_ascii_uppercase() || letter.is_ascii_digit();
+            if is_start && !name.is_empty() {
+                name.push('-');
+            }
+            if letter.is_ascii_alphanumeric() {
+                name.push(letter.to_ascii_lowercase());
+            }
+        }
+        name
+    }
+}
+
 impl Page {
     pub const ALL: [Self; 5] = [
         Self::Classes,
@@ -201,13 +225,6 @@ pub struct Binding<C = Command> {
     /// A word for the footer; empty keeps it out.
     pub hint: &'static str,
     pub group: &'static str,
-}
-
-/// A key as people write it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
-    pub code: KeyCode,
-    pub control: bool,
 }
 
 const fn key(code: KeyCode) -> Key {
@@ -259,13 +276,6 @@ const QUEUES: &str = "On the page of queues";
 const MATRIX: &str = "In the confusion matrix, C";
 const SUMMARY: &str = "In the summary, S";
 
-/// What a key means.
-#[must_use]
-pub fn lookup(event: &KeyEvent) -> Option<Command> {
-    let pressed = Key::pressed(event)?;
-    find(BINDINGS.iter(), pressed)
-}
-
 /// What a key means on a page to choose from.
 #[must_use]
 pub fn lookup_on(page: Page, event: &KeyEvent) -> Option<PageCommand> {
@@ -301,47 +311,11 @@ fn find<C: Copy + 'static>(
         .map(|binding| binding.command)
 }
 
-impl Key {
-    /// The key that was pressed; none with Alt and the like.
-    fn pressed(event: &KeyEvent) -> Option<Self> {
-        let other = KeyModifiers::ALT | KeyModifiers::SUPER | KeyModifiers::META;
-        (!event.modifiers.intersects(other)).then_some(Self {
-            code: event.code,
-            control: event.modifiers.contains(KeyModifiers::CONTROL),
-        })
-    }
-
-    /// "j", "Ctrl-d", "Shift-Tab".
-    #[must_use]
-    pub fn name(self) -> String {
-        let name = match self.code {
-            KeyCode::Char(' ') => "Space".to_owned(),
-            KeyCode::Char(character) => character.to_string(),
-            KeyCode::Down => "↓".to_owned(),
-            KeyCode::Up => "↑".to_owned(),
-            KeyCode::Left => "←".to_owned(),
-            KeyCode::Right => "→".to_owned(),
-            KeyCode::BackTab => "Shift-Tab".to_owned(),
-            KeyCode::F(number) => format!("F{number}"),
-            other => format!("{other:?}"),
-        };
-        if self.control {
-            format!("Ctrl-{name}")
-        } else {
-            name
-        }
-    }
-}
-
 impl<C> Binding<C> {
     /// "j ↓".
     #[must_use]
     pub fn key_names(&self) -> String {
-        self.keys
-            .iter()
-            .map(|key| key.name())
-            .collect::<Vec<_>>()
-            .join(" ")
+        key::names(self.keys)
     }
 
     /// The first of its keys, for a footer.
@@ -351,37 +325,23 @@ impl<C> Binding<C> {
     }
 }
 
-/// Groups in the order of the tables: keys and what they do.
-pub fn groups() -> impl Iterator<Item = (&'static str, Vec<(String, &'static str)>)> {
-    let rows = |group| {
-        let main = rows_of(BINDINGS, group);
-        let pages = rows_of(PAGE_BINDINGS, group);
-        let matrix = rows_of(MATRIX_BINDINGS, group);
-        let summary = rows_of(SUMMARY_BINDINGS, group);
-        (
-            group,
-            main.chain(pages).chain(matrix).chain(summary).collect(),
-        )
-    };
-    [
-        IMAGES,
-        CLASS,
-        EXPLANATION,
-        PICTURE,
-        REVIEW,
-        PROGRAM,
-        PAGES,
-        CLASSES,
-        LAYERS,
-        METHODS,
-        ORDERS,
-        QUEUES,
-        MATRIX,
-        SUMMARY,
-    ]
-    .into_iter()
-    .map(rows)
-}
+/// In the order of the tables.
+const GROUPS: [&str; 14] = [
+    IMAGES,
+    CLASS,
+    EXPLANATION,
+    PICTURE,
+    REVIEW,
+    PROGRAM,
+    PAGES,
+    CLASSES,
+    LAYERS,
+    METHODS,
+    ORDERS,
+    QUEUES,
+    MATRIX,
+    SUMMARY,
+];
 
 fn rows_of<C>(
     table: &'static [Binding<C>],
@@ -435,6 +395,8 @@ fn readme_lines<C>(table: &[Binding<C>], group: &str) -> String {
 mod tests {
     use std::collections::HashSet;
 
+    use crossterm::event::KeyModifiers;
+
     use super::*;
 
     fn assert_unique<'a, C: 'a>(bindings: impl Iterator<Item = &'a Binding<C>>) {
@@ -460,7 +422,11 @@ mod tests {
 
     #[test]
     fn every_help_text_fits_its_column_and_every_binding_is_in_a_group() {
-        let rows: Vec<_> = groups().flat_map(|(_, rows)| rows).collect();
+        let rows: Vec<_> = Keymap::default()
+            .groups()
+            .into_iter()
+            .flat_map(|(_, rows)| rows)
+            .collect();
         for (keys, help) in &rows {
             assert!((1..=40).contains(&help.chars().count()), "{help}");
             assert!(!keys.is_empty(), "{help}");
@@ -485,6 +451,8 @@ mod tests {
 
     #[test]
     fn keys_are_found_as_terminals_send_them() {
+        let keymap = Keymap::default();
+        let lookup = |event: &KeyEvent| keymap.lookup(event);
         let event = |code, modifiers| KeyEvent::new(code, modifiers);
         assert_eq!(
             lookup(&event(KeyCode::Char('G'), KeyModifiers::SHIFT)),

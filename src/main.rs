@@ -13,11 +13,13 @@ use gradcam::cli::{self, Settings};
 use gradcam::text::{Harmless, visible_lines, with_causes};
 
 fn main() -> ExitCode {
-    match run(cli::parse()) {
+    let (settings, log) = cli::parse();
+    match cli::logging::start(&log).and_then(|()| run(settings)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
+            tracing::error!("{}", with_causes(&*error));
             eprintln!("gradcam: {}", visible_lines(&with_causes(&*error)));
             ExitCode::FAILURE
         }
@@ -26,6 +28,8 @@ fn main() -> ExitCode {
 
 /// Whether everything went well.
 fn run(settings: Settings) -> Result<bool> {
+    tracing::info!("gradcam {}", env!("CARGO_PKG_VERSION"));
+    tracing::debug!("{settings:?}");
     match cli::models::with_model_here(settings)? {
         Settings::Open(settings) => app::run(settings).map(|()| true),
         Settings::Doctor(settings) => cli::doctor::run(&settings, &mut out()),
@@ -36,6 +40,8 @@ fn run(settings: Settings) -> Result<bool> {
         Settings::Score(settings) => cli::score::run(&settings, &mut out()),
         Settings::Merge(settings) => cli::merge::run(&settings, &mut out()),
         Settings::Models(settings) => cli::models::run(&settings, &mut out()).map(|()| true),
+        Settings::Config(settings) => cli::config::run(&settings, &mut out()).map(|()| true),
+        Settings::Pages(pages) => cli::pages::run(pages, &mut out()).map(|()| true),
         Settings::Layers(settings) => cli::layers::run(&settings, &mut out()).map(|()| true),
     }
 }

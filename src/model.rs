@@ -273,6 +273,7 @@ impl Model {
             summary,
         };
         model.plan(&model.summary.layer)?;
+        tracing::info!("model: {:?}", model.summary);
         Ok(model)
     }
 

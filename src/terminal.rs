@@ -96,7 +96,7 @@ impl Session {
             typed.extend(ask::for_more_colors(&tty, &input, &mut probed)?);
             capabilities = decide(&probed);
         }
-        log::info!("terminal: {probed:?}, {capabilities:?}");
+        tracing::info!("terminal: {probed:?}, {capabilities:?}");
         if capabilities.protocol == Protocol::Sixel {
             prime(&capabilities)?;
         }
@@ -181,7 +181,7 @@ impl Session {
         if let Err(error) =
             rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)
         {
-            log::warn!("cannot suspend: {error}");
+            tracing::warn!("cannot suspend: {error}");
         }
     }
 }

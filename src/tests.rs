@@ -232,6 +232,7 @@ fn no_document_has_a_path_of_somebodys_machine() {
         "README.md",
         "CHANGELOG.md",
         "CONTRIBUTING.md",
+        "docs/configuration.md",
         "assets/demo/truth.csv",
         "Makefile",
     ] {

@@ -22,6 +22,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::app::layout::SMALLEST;
 use crate::app::state::{Mode, ModelState, State};
 use crate::graphics::Slot;
+use crate::keymap::Command;
 use crate::text::{head, is_harmless, tail};
 
 /// Draws everything. Returns the cells that a picture is to cover, where one is shown by a
@@ -67,7 +68,8 @@ fn panes(state: &State, frame: &mut Frame<'_>) -> Option<Slot> {
         Mode::Browse | Mode::Write(_) => {}
     }
     let slot = if let ModelState::Unavailable(reason) = &state.model {
-        let text = format!("The model cannot be used.\n\n{reason}\n\nq quits.");
+        let quit = state.keymap.called(Command::Quit);
+        let text = format!("The model cannot be used.\n\n{reason}\n\n{quit} quits.");
         sentence(frame, panes.picture, &text);
         None
     } else {
@@ -86,8 +88,12 @@ fn panes(state: &State, frame: &mut Frame<'_>) -> Option<Slot> {
 fn too_small(state: &State, frame: &mut Frame<'_>) {
     let (needs, has) = (SMALLEST, state.size);
     let text = format!(
-        "gradcam needs at least {}x{} cells; this terminal has {}x{}. q quits.",
-        needs.columns, needs.rows, has.columns, has.rows
+        "gradcam needs at least {}x{} cells; this terminal has {}x{}. {} quits.",
+        needs.columns,
+        needs.rows,
+        has.columns,
+        has.rows,
+        state.keymap.called(Command::Quit)
     );
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), frame.area());
 }

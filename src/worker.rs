@@ -148,7 +148,7 @@ impl Worker {
         if let Some(jobs) = &self.jobs
             && jobs.send(job).is_err()
         {
-            log::warn!("the worker has ended; a job was dropped");
+            tracing::warn!("the worker has ended; a job was dropped");
         }
     }
 
@@ -170,9 +170,9 @@ impl Drop for Worker {
             std::thread::sleep(Duration::from_millis(2));
         }
         if !thread.is_finished() {
-            log::warn!("the worker is stuck and is left behind");
+            tracing::warn!("the worker is stuck and is left behind");
         } else if thread.join().is_err() {
-            log::error!("the worker ended by a panic");
+            tracing::error!("the worker ended by a panic");
         }
     }
 }

@@ -262,7 +262,7 @@ impl Easel {
                 canvas: self.canvas,
             }
         } else {
-            log::error!("a picture is wanted that nobody has");
+            tracing::error!("a picture is wanted that nobody has");
             return;
         };
         self.encoding = Some(key);
@@ -366,7 +366,7 @@ impl Easel {
         if self.stack.answered(&answer)
             && let Some(error) = &answer.error
         {
-            log::info!("the terminal says {error} of picture {}", answer.id);
+            tracing::info!("the terminal says {error} of picture {}", answer.id);
         }
     }
 

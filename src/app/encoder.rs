@@ -39,7 +39,7 @@ impl<O: Clone + Send + 'static, D: Send + 'static> Encoder<O, D> {
         if let Some(orders) = &self.orders
             && orders.send(order).is_err()
         {
-            log::warn!("the encoder has ended; a picture is not drawn");
+            tracing::warn!("the encoder has ended; a picture is not drawn");
         }
     }
 
@@ -54,7 +54,7 @@ impl<O, D> Drop for Encoder<O, D> {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            log::error!("the encoder ended by a panic");
+            tracing::error!("the encoder ended by a panic");
         }
     }
 }

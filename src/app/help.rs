@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::state::State;
 use crate::dataset::query::terms;
-use crate::keymap;
+use crate::keymap::Command;
 use crate::text::visible;
 
 /// Columns that a line of keys takes; two of them stand side by side where there is room.
@@ -45,13 +45,17 @@ pub fn pages(state: &State) -> Vec<Vec<Vec<Line>>> {
 }
 
 fn groups(state: &State) -> Vec<Group> {
-    let keys = keymap::groups().map(|(group, rows)| Group {
-        heading: group.to_owned(),
-        rows: rows
-            .into_iter()
-            .map(|(keys, help)| (keys, help.to_owned()))
-            .collect(),
-    });
+    let keys = state
+        .keymap
+        .groups()
+        .into_iter()
+        .map(|(heading, rows)| Group {
+            heading,
+            rows: rows
+                .into_iter()
+                .map(|(keys, help)| (keys, help.to_owned()))
+                .collect(),
+        });
     let mut groups: Vec<Group> = keys.collect();
     let verdicts = state.review.verdicts.iter();
     groups.push(Group {
@@ -60,8 +64,9 @@ fn groups(state: &State) -> Vec<Group> {
             .map(|verdict| (verdict.key.to_string(), visible(&verdict.name)))
             .collect(),
     });
+    let key = state.keymap.called(Command::Filter);
     for line in terms::help() {
-        let heading = format!("The queue, f: {}", line.group);
+        let heading = format!("The queue, {key}: {}", line.group);
         let row = (line.term.to_owned(), line.meaning.to_owned());
         match groups.last_mut() {
             Some(last) if last.heading == heading => last.rows.push(row),

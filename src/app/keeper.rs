@@ -41,7 +41,7 @@ impl Keeper {
         let state = settings.state_folder.as_deref();
         let place = Place::new(paths, settings.file.as_deref(), state).or_else(|error| {
             // Keys are needed all the same.
-            log::warn!("{error}");
+            tracing::warn!("{error}");
             Place::new(paths, Some(Path::new("gradcam.sqlite")), None)
         })?;
         let opened = match (&settings.file, state) {
@@ -202,7 +202,7 @@ impl Keeper {
         if let Some(session) = &session
             && let Err(error) = self.store.save_session(&session.to_text())
         {
-            log::warn!("{error}");
+            tracing::warn!("{error}");
         }
         self.session = session;
     }
@@ -213,7 +213,7 @@ impl Keeper {
         let changes = match self.store.changes_since(self.known) {
             Ok(changes) => changes,
             Err(error) => {
-                log::warn!("{error}");
+                tracing::warn!("{error}");
                 return None;
             }
         };

@@ -13,9 +13,11 @@ use crate::explain::options::{Fusion, Options};
 use crate::explain::target::Measure;
 use crate::geometry::{CellSize, PixelSize, Window};
 use crate::graphics::blocks::BLOCK_PX;
+use crate::graphics::colors::Colors;
 use crate::graphics::viuer::MAX_SIXEL_SIDE;
 use crate::graphics::{Capabilities, Protocol};
 use crate::job::{Form, Generation, Outcome, Progress, Target};
+use crate::keymap::Keymap;
 use crate::model::{ClassIndex, LayerSummary, ModelSummary};
 use crate::picture::{Marks, Style, View};
 
@@ -81,6 +83,8 @@ pub struct State {
     pub size: CellSize,
     pub capabilities: Capabilities,
     pub out: PathBuf,
+    pub keymap: Keymap,
+    pub colors: Colors,
 }
 
 /// The one request that may be under way.
@@ -185,6 +189,8 @@ impl State {
             size,
             capabilities,
             out,
+            keymap: Keymap::default(),
+            colors: Colors::default(),
         }
     }
 

@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, Args, Command, CommandFactory, Parser, Subcommand};
 
+use clap_complete::Shell;
+
+use super::config::{Config, ConfigSettings, with_opposites};
 use super::many::ManyArguments;
+use super::pages::{Page, Pages};
 use super::values::{
     Crop, Scale, Three, crop, opacity, picture_size, resize, scale, squash, three, verdict,
 };
@@ -19,7 +23,9 @@ use crate::dataset::scan::ScanOptions;
 use crate::explain::methods::MethodId;
 use crate::explain::options::{Fusion, Options};
 use crate::explain::target::Measure;
+use crate::graphics::colors::Colors;
 use crate::graphics::{Choice, Environment};
+use crate::keymap::Keymap;
 use crate::model::catalog::Hub;
 use crate::model::device::DeviceChoice;
 use crate::model::precision::PrecisionChoice;
@@ -27,6 +33,19 @@ use crate::model::recipe::{Interpolation, RecipeOverrides, Resize};
 use crate::model::{LoadOptions, ModelSource};
 use crate::picture::colormap::Colormap;
 use crate::picture::{Marks, Style, View};
+
+/// What is the same for several commands, so that one key of a configuration serves them all.
+pub(super) const TRUTH: &str = "True classes: CSV or TSV with a row for each object: file, class, and \
+    a box as x,y,width,height or xmin,ymin,xmax,ymax. Without it truth.csv in the folder or beside \
+    it, else the names of the folders, one a class";
+pub(super) const REVIEW: &str = "File of the review: verdicts, notes and scores; without it one for \
+    each folder, and for each shard of `gradcam score`, in $XDG_STATE_HOME/gradcam/reviews";
+pub(super) const AUG_SMOOTH: &str =
+    "The mean over the image, its mirror image, and both at other contrasts; six times the work";
+pub(super) const EIGEN_SMOOTH: &str =
+    "The first principal component of the channels instead of their sum";
+const GRAPHICS: &str = "How pictures are put on the terminal: auto, layered, iterm, sixel, blocks, or \
+    none (in words)";
 
 /// See what an image classifier looks at: top-5 predictions and the Grad-CAM overlay, in the terminal.
 #[derive(Debug, Parser)]
@@ -36,6 +55,25 @@ pub(super) struct Arguments {
     command: Option<Subcommands>,
     #[command(flatten)]
     open: OpenArguments,
+    #[command(flatten)]
+    pub(super) everywhere: EverywhereArguments,
+}
+
+/// What every command has.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Program")]
+pub(super) struct EverywhereArguments {
+    /// Read settings from this file, or from `none`; without it from gradcam/config.toml in
+    /// $XDG_CONFIG_HOME (`gradcam config` tells more). A flag goes before what the file says, and
+    /// --no-FLAG takes back what the file switches on
+    #[arg(long, global = true, value_name = "FILE|none")]
+    pub(super) config: Option<PathBuf>,
+    /// Write messages of the program to this file; in the interface those of libtorch, too
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) log: Option<PathBuf>,
+    /// More in the log: -v what is done step by step, -vv everything; with --log
+    #[arg(short, long, global = true, action = ArgAction::Count, requires = "log")]
+    pub(super) verbose: u8,
 }
 
 #[derive(Debug, Subcommand)]
@@ -58,6 +96,12 @@ enum Subcommands {
     Methods(MethodsArguments),
     /// List the models that can be given by name, and which of them are in the cache
     Models(ModelsArguments),
+    /// Say where settings are looked for, which file is read and what it sets; or print all there are
+    Config(ConfigArguments),
+    /// Print what a shell needs to complete commands, flags and values
+    Completions(CompletionsArguments),
+    /// Print the manual page, or write one for each command
+    Man(ManArguments),
 }
 
 #[derive(Debug, Args)]
@@ -71,8 +115,7 @@ struct OpenArguments {
     explanation: ExplanationArguments,
     #[command(flatten)]
     scan: ScanArguments,
-    /// True classes of the images, as `gradcam evaluate` reads them
-    #[arg(long, help_heading = "Search", value_name = "FILE")]
+    #[arg(long, help = TRUTH, help_heading = "Search", value_name = "FILE")]
     truth: Option<PathBuf>,
     #[command(flatten)]
     review: ReviewArguments,
@@ -86,8 +129,13 @@ struct OpenArguments {
         default_value_t = 1024
     )]
     cache_mb: usize,
-    /// How pictures are put on the terminal: auto, layered, iterm, sixel, blocks, or none (in words)
-    #[arg(long, value_name = "HOW", default_value = "auto")]
+    #[arg(
+        long,
+        help = GRAPHICS,
+        help_heading = "Program",
+        value_name = "HOW",
+        default_value = "auto"
+    )]
     graphics: Choice,
     /// Folder that `s` saves pictures into
     #[arg(
@@ -97,9 +145,6 @@ struct OpenArguments {
         default_value = "."
     )]
     out: PathBuf,
-    /// Write messages of the program and of libtorch to this file
-    #[arg(long, help_heading = "Program", value_name = "FILE")]
-    log: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -168,8 +213,7 @@ struct DoctorArguments {
     /// Print one JSON object, and nothing else
     #[arg(long)]
     json: bool,
-    /// As for the interface: auto, layered, iterm, sixel, blocks or none
-    #[arg(long, value_name = "HOW", default_value = "auto")]
+    #[arg(long, help = GRAPHICS, value_name = "HOW", default_value = "auto")]
     graphics: Choice,
 }
 
@@ -178,6 +222,27 @@ struct MethodsArguments {
     /// Print one JSON object a line for each method, and nothing else
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ConfigArguments {
+    /// Print a file with every key: those that are set, and all others as comments
+    #[arg(long)]
+    print: bool,
+}
+
+#[derive(Debug, Args)]
+struct CompletionsArguments {
+    /// Shell to complete for
+    #[arg(value_name = "SHELL")]
+    shell: Shell,
+}
+
+#[derive(Debug, Args)]
+struct ManArguments {
+    /// Folder for a page of each command; made where it is missing
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -261,11 +326,9 @@ struct ExplanationArguments {
     /// Show what speaks against the class: negated gradients
     #[arg(long)]
     counterfactual: bool,
-    /// The mean over the image, its mirror image, and both at other contrasts; six times the work
-    #[arg(long)]
+    #[arg(long, help = AUG_SMOOTH)]
     aug_smooth: bool,
-    /// The first principal component of the channels instead of their sum
-    #[arg(long)]
+    #[arg(long, help = EIGEN_SMOOTH)]
     eigen_smooth: bool,
 }
 
@@ -283,9 +346,7 @@ pub(super) struct ScanArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Review")]
 struct ReviewArguments {
-    /// Keep verdicts, notes and scores in this file; without it in one for each folder, in
-    /// $XDG_STATE_HOME/gradcam/reviews
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help = REVIEW, value_name = "FILE")]
     review: Option<PathBuf>,
     /// Who gives the verdicts; $USER without it
     #[arg(long, value_name = "NAME")]
@@ -322,6 +383,11 @@ pub(super) struct StyleArguments {
     bounding_box: bool,
 }
 
+/// The definition of the command line. Each switch has an opposite, which the help does not list.
+pub(super) fn command() -> Command {
+    with_opposites(Arguments::command())
+}
+
 impl Arguments {
     /// # Errors
     /// When arguments that are well-formed make no sense together.
@@ -355,17 +421,16 @@ impl Arguments {
                     cache_bytes: open.cache_mb.saturating_mul(1 << 20),
                     graphics: open.graphics,
                     out: open.out,
-                    log: open.log,
+                    log: self.everywhere.log,
+                    keymap: Keymap::default(),
+                    colors: Colors::default(),
                     environment,
                 })
             }
-            Some(Subcommands::Doctor(doctor)) => Settings::Doctor(doctor::DoctorSettings {
-                json: doctor.json,
-                graphics: doctor.graphics,
-                environment,
-                hub: hub.clone(),
-                surroundings: doctor::Surroundings::default(),
-            }),
+            Some(Subcommands::Doctor(doctor)) => doctor.settings(environment, hub),
+            Some(Subcommands::Config(asked)) => asked.settings(),
+            Some(Subcommands::Completions(asked)) => pages(Page::Completions(asked.shell)),
+            Some(Subcommands::Man(asked)) => pages(Page::Manual(asked.out)),
             Some(Subcommands::Models(models)) => Settings::Models(ModelsSettings {
                 pattern: models.pattern,
                 json: models.json,
@@ -378,8 +443,7 @@ impl Arguments {
             Some(Subcommands::Merge(merge)) => Settings::Merge(merge.settings()),
             Some(Subcommands::Evaluate(evaluate)) => Settings::Evaluate(evaluate.settings(hub)),
             Some(Subcommands::Export(export)) => {
-                let usage =
-                    |words| Self::command().error(ErrorKind::MissingRequiredArgument, words);
+                let usage = |words| command().error(ErrorKind::MissingRequiredArgument, words);
                 Settings::Export(export.settings(hub).map_err(usage)?)
             }
             Some(Subcommands::Layers(layers)) => {
@@ -428,6 +492,36 @@ impl Arguments {
             }
         })
     }
+}
+
+impl DoctorArguments {
+    fn settings(self, environment: Environment, hub: &Hub) -> Settings {
+        Settings::Doctor(doctor::DoctorSettings {
+            json: self.json,
+            graphics: self.graphics,
+            environment,
+            hub: hub.clone(),
+            surroundings: doctor::Surroundings::default(),
+            config: Config::default(),
+        })
+    }
+}
+
+impl ConfigArguments {
+    fn settings(self) -> Settings {
+        Settings::Config(ConfigSettings {
+            print: self.print,
+            config: Config::default(),
+            command: command(),
+        })
+    }
+}
+
+fn pages(page: Page) -> Settings {
+    Settings::Pages(Pages {
+        page,
+        command: command(),
+    })
 }
 
 impl ModelArguments {

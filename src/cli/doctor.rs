@@ -14,6 +14,7 @@ use std::time::Instant;
 use anyhow::Result;
 use walkdir::WalkDir;
 
+use super::config::Config;
 use crate::graphics::decide::advice;
 use crate::graphics::probe::{Passthrough, Topic};
 use crate::graphics::{Choice, Environment};
@@ -59,13 +60,14 @@ const VARIABLES: [(&str, bool); 26] = [
 ];
 
 /// For `gradcam doctor`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct DoctorSettings {
     pub json: bool,
     pub graphics: Choice,
     pub environment: Environment,
     pub hub: Hub,
     pub surroundings: Surroundings,
+    pub config: Config,
 }
 
 /// What the environment says beside the terminal and the caches. Plain data.
@@ -73,8 +75,6 @@ pub struct DoctorSettings {
 pub struct Surroundings {
     /// The variables that are set, by name; `None` in the place of a value that is not told.
     variables: BTreeMap<&'static str, Option<String>>,
-    /// `$XDG_CONFIG_HOME`, or its place below the home folder.
-    config: Option<PathBuf>,
     /// `$XDG_STATE_HOME`, or its place below the home folder.
     state: Option<PathBuf>,
 }
@@ -95,7 +95,6 @@ impl Surroundings {
         });
         Self {
             variables: variables.collect(),
-            config: folder("XDG_CONFIG_HOME", ".config"),
             state: folder("XDG_STATE_HOME", ".local/state"),
         }
     }
@@ -129,7 +128,7 @@ fn examine(settings: &DoctorSettings, asked: Result<Asked, String>) -> Report {
         bundled_model: bundled(),
         caches: caches(&settings.hub),
         offline: settings.hub.offline,
-        files: own_files(&settings.surroundings),
+        files: own_files(&settings.surroundings, &settings.config),
         problems: Vec::new(),
         hints: Vec::new(),
     };
@@ -271,24 +270,20 @@ fn cache(name: &'static str, folder: Option<&Path>, told_by: Option<&'static str
     }
 }
 
-fn own_files(surroundings: &Surroundings) -> Vec<OwnFile> {
-    let below = |folder: &Option<PathBuf>, name: &str| folder.as_ref().map(|path| path.join(name));
-    let (config, state) = (&surroundings.config, &surroundings.state);
-    let not_yet = "not there yet: this version does not have it";
+fn own_files(surroundings: &Surroundings, config: &Config) -> Vec<OwnFile> {
+    let state = &surroundings.state;
+    let below = |name: &str| state.as_ref().map(|path| path.join(name));
+    let (configuration, what) = config.in_words();
     [
-        (
-            "configuration",
-            below(config, "gradcam/config.toml"),
-            not_yet,
-        ),
+        ("configuration", configuration.map(Path::to_owned), what),
         (
             "reviews",
-            below(state, "gradcam/reviews"),
+            below("gradcam/reviews"),
             "a file for each folder, with verdicts, notes and scores; --review FILE takes another",
         ),
         (
             "results of evaluate",
-            below(state, "gradcam/evaluate"),
+            below("gradcam/evaluate"),
             "evaluations go on from there",
         ),
         (
@@ -299,7 +294,7 @@ fn own_files(surroundings: &Surroundings) -> Vec<OwnFile> {
     ]
     .map(|(name, path, note)| OwnFile {
         name,
-        is_used: note != not_yet,
+        is_used: true,
         exists: path.as_deref().is_some_and(Path::exists),
         path: path.as_deref().map(shown),
         note,

@@ -17,7 +17,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::Hub;
-use super::arguments::{ModelArguments, ScanArguments};
+use super::arguments::{AUG_SMOOTH, EIGEN_SMOOTH, ModelArguments, ScanArguments, TRUTH};
 use super::stop::stopped_by_signals;
 use crate::dataset::ImageEntry;
 use crate::dataset::scan::{ScanOptions, scan};
@@ -43,10 +43,7 @@ pub(super) struct EvaluateArguments {
     /// Folders, image files or patterns
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
-    /// Ground truth: CSV or TSV with a row for each object: file, class, and a box as
-    /// x,y,width,height or xmin,ymin,xmax,ymax. Without it truth.csv in the folder or beside it, else
-    /// the names of the folders, one a class
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help = TRUTH, value_name = "FILE")]
     truth: Option<PathBuf>,
     /// Methods, separated by commas or given again, or all
     #[arg(long = "method", value_name = "METHOD", default_value = "grad-cam", value_delimiter = ',', value_parser = chosen::<MethodId>)]
@@ -72,11 +69,9 @@ pub(super) struct EvaluateArguments {
     /// Of the noise, the random weights and the bootstrap
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Measure maps that are the mean over the image, its mirror image, and both at other contrasts
-    #[arg(long)]
+    #[arg(long, help = AUG_SMOOTH)]
     aug_smooth: bool,
-    /// Measure maps that are the first principal component of the channels
-    #[arg(long)]
+    #[arg(long, help = EIGEN_SMOOTH)]
     eigen_smooth: bool,
     /// Write all figures with their confidence intervals as JSON
     #[arg(long, value_name = "FILE", help_heading = "Files")]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, ValueEnum};
 
-use super::arguments::{ModelArguments, ScanArguments, StyleArguments};
+use super::arguments::{ModelArguments, REVIEW, ScanArguments, StyleArguments, TRUTH};
 use super::many::ManySettings;
 use super::progress::Progress;
 use super::score::ScoreSettings;
@@ -53,8 +53,7 @@ pub(super) struct ExportArguments {
     /// As in the interface: name, loss, -conf, mist and others; - goes down
     #[arg(long, value_name = "ORDER", default_value = "name", value_parser = Order::parse, allow_hyphen_values = true)]
     order: Order,
-    /// True classes of the images, as `gradcam evaluate` reads them
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help = TRUTH, value_name = "FILE")]
     truth: Option<PathBuf>,
     /// Score images that are not scored, or have changed since
     #[arg(long)]
@@ -65,8 +64,7 @@ pub(super) struct ExportArguments {
     /// Of a page: show so many images with pictures, and list the others
     #[arg(long, value_name = "N", default_value_t = report::PICTURES)]
     pictures: usize,
-    /// The file of the review; without it the one of the folder, in $XDG_STATE_HOME/gradcam/reviews
-    #[arg(long, value_name = "FILE", help_heading = "Review")]
+    #[arg(long, help = REVIEW, value_name = "FILE", help_heading = "Review")]
     review: Option<PathBuf>,
     /// Only what NAME has said; what others have said counts as not said
     #[arg(long, value_name = "NAME", help_heading = "Review")]

@@ -90,9 +90,12 @@ pub fn with_model_here(mut settings: Settings) -> Result<Settings> {
         Settings::Export(settings) => (&mut settings.model, &settings.hub),
         Settings::Layers(settings) => (&mut settings.model, &settings.hub),
         Settings::Score(settings) => (&mut settings.model, &settings.hub),
-        Settings::Doctor(_) | Settings::Merge(_) | Settings::Methods(_) | Settings::Models(_) => {
-            return Ok(settings);
-        }
+        Settings::Config(_)
+        | Settings::Doctor(_)
+        | Settings::Merge(_)
+        | Settings::Methods(_)
+        | Settings::Models(_)
+        | Settings::Pages(_) => return Ok(settings),
     };
     *source = brought(source, hub)?;
     Ok(settings)
@@ -114,7 +117,7 @@ fn show(bar: &mut Option<ProgressBar>, progress: Progress<'_>) {
         .is_none_or(|bar| bar.message() != visible(progress.file))
     {
         if !std::io::stderr().is_terminal() {
-            log::info!("downloading {}", progress.file);
+            tracing::info!("downloading {}", progress.file);
         }
         let new = ProgressBar::new(progress.total.unwrap_or(0));
         if let Ok(style) = ProgressStyle::with_template(

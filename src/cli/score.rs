@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::arguments::{ModelArguments, ScanArguments};
+use super::arguments::{ModelArguments, REVIEW, ScanArguments, TRUTH};
 use super::export::table_format;
 use super::many::{Images, ManyArguments, ManySettings};
 use super::progress::Progress;
@@ -41,15 +41,12 @@ pub(super) struct ScoreArguments {
     /// Folders, image files or patterns
     #[arg(value_name = "PATH", required_unless_present = "list")]
     paths: Vec<PathBuf>,
-    /// True classes of the images, as `gradcam evaluate` reads them
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help = TRUTH, value_name = "FILE")]
     truth: Option<PathBuf>,
     /// Also write a table of all images, in the place of what is there: .csv, .jsonl or .parquet
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The file of the review; without it the one of the folder, in $XDG_STATE_HOME/gradcam/reviews,
-    /// a file of its own for each shard
-    #[arg(long, value_name = "FILE", help_heading = "Review")]
+    #[arg(long, help = REVIEW, value_name = "FILE", help_heading = "Review")]
     review: Option<PathBuf>,
     #[command(flatten)]
     many: ManyArguments,

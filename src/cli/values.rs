@@ -1,10 +1,7 @@
 //! Values of arguments: from text to what it means, or a sentence on what was expected.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-
 use super::PictureSize;
 use crate::dataset::review::Verdict;
-use crate::keymap::lookup;
 use crate::model::recipe::Resize;
 
 /// The end of the color scale, where it is fixed.
@@ -93,7 +90,8 @@ pub(super) fn opacity(text: &str) -> Result<f32, String> {
         .ok_or_else(|| "expected a number from 0 to 1".to_owned())
 }
 
-/// "b=blurred": a key that means nothing else, and a name.
+/// "b=blurred": a key and a name. That the key means nothing else is looked at where all keys are
+/// known.
 pub(super) fn verdict(text: &str) -> Result<Verdict, String> {
     let mut letters = text.chars();
     let (Some(key), Some('='), name) = (letters.next(), letters.next(), letters.as_str().trim())
@@ -102,11 +100,6 @@ pub(super) fn verdict(text: &str) -> Result<Verdict, String> {
     };
     if name.is_empty() || key.is_whitespace() || key.is_control() {
         return Err("expected a key and a name, as in b=blurred".to_owned());
-    }
-    if lookup(&KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)).is_some() {
-        return Err(format!(
-            "the key {key} means something else; see the keys in the help"
-        ));
     }
     Ok(Verdict {
         key,

@@ -235,7 +235,7 @@ impl Store {
         let aside = rescue::put_aside(file).map_err(fault)?;
         let mut store = Self::attach(place, reviewer, log)?;
         let note = rescue::take_over(&mut store, &aside, reason)?;
-        log::warn!("{note}");
+        tracing::warn!("{note}");
         store.notes.push(note);
         Ok(store)
     }
@@ -326,7 +326,7 @@ fn make_folder(folder: &Path) -> std::io::Result<()> {
     for folder in above {
         // Some file systems cannot; then nothing can be done about it.
         if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
-            log::warn!("{} is not known to be on disk: {error}", shown(folder));
+            tracing::warn!("{} is not known to be on disk: {error}", shown(folder));
         }
     }
     Ok(())

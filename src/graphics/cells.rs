@@ -5,7 +5,6 @@
 
 use std::fmt::Write;
 
-use crossterm::style::Colored;
 use ratatui::buffer::Cell;
 use ratatui::style::{Color, Modifier};
 
@@ -48,16 +47,14 @@ enum Cursor {
 /// The text that draws cells; nothing where there are none. Attributes are plain before and after.
 #[must_use]
 pub fn text<'a>(cells: impl Iterator<Item = (u16, u16, &'a Cell)>) -> Vec<u8> {
-    // crossterm reads NO_COLOR once.
-    let colored = !Colored::ansi_color_disabled_memoized();
     let mut text = String::new();
     let (mut look, mut cursor) = (PLAIN, Cursor::Unknown);
     for (x, y, cell) in cells {
         text += &moved(cursor, (x, y));
         let next = Look {
             modifier: cell.modifier,
-            foreground: if colored { cell.fg } else { Color::Reset },
-            background: if colored { cell.bg } else { Color::Reset },
+            foreground: cell.fg,
+            background: cell.bg,
         };
         text += &changed(look, next);
         look = next;

@@ -78,7 +78,7 @@ pub fn decide(
         directly(&probed.answers, &inside)
     };
     let (protocol, reason) = match choice {
-        // Without colors nothing is left of them.
+        // Blocks are nothing but colors of text.
         Choice::Auto if best == Protocol::HalfBlocks && environment.no_color => {
             (Protocol::Text, format!("{why}, and NO_COLOR is set"))
         }

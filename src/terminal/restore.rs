@@ -197,7 +197,7 @@ pub(super) fn on_panic(tty: &Arc<Tty>, fenced: &'static [&'static str]) {
             .name()
             .is_some_and(|name| fenced.contains(&name))
         {
-            log::error!("{panic}");
+            tracing::error!("{panic}");
             return;
         }
         tty.restore();
@@ -222,7 +222,7 @@ pub(super) fn on_signals(tty: &Arc<Tty>, input: Sender<Input>) -> std::io::Resul
             let screen = tty.entered.load(Ordering::SeqCst);
             tty.restore();
             if let Err(error) = emulate_default_handler(signal) {
-                log::error!("signal {signal}: {error}");
+                tracing::error!("signal {signal}: {error}");
             }
             // Only a stopped program gets here, when it goes on.
             let back = tty

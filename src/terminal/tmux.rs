@@ -64,7 +64,7 @@ impl Switched {
 
 fn log_failure(result: Result<String, String>) {
     if let Err(words) = result {
-        log::warn!("tmux does not change {OPTION}: {words}");
+        tracing::warn!("tmux does not change {OPTION}: {words}");
     }
 }
 

@@ -211,7 +211,7 @@ impl Writer {
         if let Some(thread) = thread
             && thread.join().is_err()
         {
-            log::error!("the writer ended by a panic");
+            tracing::error!("the writer ended by a panic");
         }
     }
 }
@@ -291,7 +291,7 @@ impl Shared {
 fn written(result: io::Result<bool>) -> bool {
     result.unwrap_or_else(|error| {
         // The terminal has gone away; SIGHUP or the end of the input ends the program.
-        log::warn!("cannot write to the terminal: {error}");
+        tracing::warn!("cannot write to the terminal: {error}");
         false
     })
 }

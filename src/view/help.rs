@@ -9,6 +9,7 @@ use ratatui::widgets::Paragraph;
 
 use crate::app::help::{self, pages};
 use crate::app::state::State;
+use crate::keymap::Command;
 
 pub(super) fn draw(state: &State, page: usize, frame: &mut Frame<'_>) {
     let pages = pages(state);
@@ -21,11 +22,12 @@ pub(super) fn draw(state: &State, page: usize, frame: &mut Frame<'_>) {
         all => format!(", page {} of {all}", page + 1),
     };
     let hint = if page + 1 < pages.len() {
-        "any key goes on, Esc back, q quits"
+        "any key goes on, Esc back"
     } else {
-        "any key goes back, q quits"
+        "any key goes back"
     };
-    let title = format!(" keys{number}; {hint}");
+    let quit = state.keymap.called(Command::Quit);
+    let title = format!(" keys{number}; {hint}, {quit} quits");
     frame.render_widget(Line::from(vec!["gradcam".bold(), title.dim()]), top);
     let side_by_side = pages.first().map_or(1, Vec::len).max(1);
     let width = body.width / u16::try_from(side_by_side).unwrap_or(1);

@@ -51,20 +51,21 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
 }
 
 fn line(state: &State, id: ImageId, selected: bool, width: usize) -> Line<'static> {
-    let answer = match (state.predicted(id), state.unreadable.get(&id)) {
+    let colors = state.colors;
+    let (right, answer) = match (state.predicted(id), state.unreadable.get(&id)) {
         (Some((class, probability)), _) => {
             let right = match state.is_right(id) {
-                Some(true) => "✓ ",
-                Some(false) => "✗ ",
-                None => "",
+                Some(true) => Span::from("✓ ").fg(colors.right),
+                Some(false) => Span::from("✗ ").fg(colors.wrong),
+                None => Span::from(""),
             };
             let label = head(state.label(class), width * 2 / 5);
-            format!("{right}{label} {:3.0}%", probability * 100.0)
+            (right, format!("{label} {:3.0}%", probability * 100.0))
         }
-        (None, Some(_)) => "! unreadable".to_owned(),
-        (None, None) => String::new(),
+        (None, Some(_)) => (Span::from(""), "! unreadable".to_owned()),
+        (None, None) => (Span::from(""), String::new()),
     };
-    let name_width = width.saturating_sub(answer.width() + 5);
+    let name_width = width.saturating_sub(right.width() + answer.width() + 5);
     let name = tail(&state.image(id).name, name_width);
     let gap = name_width.saturating_sub(name.width()) + 1;
     let pointer = if selected { "▸" } else { " " };
@@ -76,6 +77,12 @@ fn line(state: &State, id: ImageId, selected: bool, width: usize) -> Line<'stati
     let marker = format!("{pointer}{mark}{} ", verdict(state, id));
     let line = Line::from(vec![
         Span::from(format!("{marker}{name}{}", " ".repeat(gap))),
+        // What is selected has one look.
+        if selected {
+            Span::from(right.content)
+        } else {
+            right
+        },
         if selected {
             Span::from(answer)
         } else {

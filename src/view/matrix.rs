@@ -13,6 +13,7 @@ use crate::app::layout::page_areas;
 use crate::app::matrix::{ClassOrder, Grid, Matrix, Selected, Shown};
 use crate::app::state::State;
 use crate::dataset::confusion::Cell;
+use crate::graphics::colors::Colors;
 use crate::keymap::MATRIX_BINDINGS;
 use crate::text::{count, middle, padded};
 
@@ -46,7 +47,7 @@ pub(super) fn draw(state: &State, matrix: &Matrix, frame: &mut Frame<'_>) {
     {
         let y = grid.cells.y + u16::try_from(row - matrix.top).unwrap_or(u16::MAX);
         name(state, matrix, &grid, (row, *truth), y, frame);
-        cells(matrix, &grid, (row, *truth), y, frame);
+        cells(state.colors, matrix, &grid, (row, *truth), y, frame);
     }
     if let Some(area) = grid.worst {
         worst(state, matrix, &grid, area, frame);
@@ -155,14 +156,21 @@ fn name(
     frame.render_widget(line, area);
 }
 
-fn cells(matrix: &Matrix, grid: &Grid, (row, truth): (usize, u32), y: u16, frame: &mut Frame<'_>) {
+fn cells(
+    colors: Colors,
+    matrix: &Matrix,
+    grid: &Grid,
+    (row, truth): (usize, u32),
+    y: u16,
+    frame: &mut Frame<'_>,
+) {
     let columns = matrix.predictions.iter().enumerate();
     for (column, predicted) in columns.skip(matrix.left).take(grid.columns()) {
         let text = cell(matrix, truth, *predicted, grid.digits);
         let style = match (truth == *predicted, text.trim() == "·") {
-            (true, _) => Style::new().green().bold(),
+            (true, _) => Style::new().fg(colors.right).bold(),
             (false, true) => Style::new().dim(),
-            (false, false) => Style::new().red(),
+            (false, false) => Style::new().fg(colors.wrong),
         };
         let is_selected = (matrix.row, matrix.column) == (row + 1, column + 1);
         let style = if is_selected { chosen().bold() } else { style };

@@ -32,7 +32,9 @@ pub(super) fn draw(state: &State, overview: &Overview, frame: &mut Frame<'_>) {
     if let Some(alarm) = &overview.counted.summary.alarm {
         let mark = Span::from(ALARM).bold().reversed();
         let line = Line::from(vec![mark, Span::from(visible(alarm)).bold()]);
-        let paragraph = Paragraph::new(line).yellow().wrap(Wrap { trim: true });
+        let paragraph = Paragraph::new(line)
+            .fg(state.colors.warning)
+            .wrap(Wrap { trim: true });
         frame.render_widget(paragraph, areas.alarm);
     }
     if areas.is_wide || overview.side == Side::Figures {

@@ -15,7 +15,7 @@ use crate::app::state::State;
 use crate::dataset::order::{By, Order};
 use crate::dataset::store::View;
 use crate::explain::methods::{METHODS, Reads};
-use crate::keymap::{Page, bindings_on};
+use crate::keymap::{Command, Page, bindings_on};
 use crate::text::visible as visible_text;
 
 /// Columns before a row: whether it is selected, and whether it is marked or in use.
@@ -359,6 +359,10 @@ fn switches(state: &State, picker: &Picker) -> String {
             options.measure.name()
         ),
         Page::Orders => format!("order {}", state.review.order),
-        Page::Queues => "f makes a queue, W saves it under a name".to_owned(),
+        Page::Queues => format!(
+            "{} makes a queue, {} saves it under a name",
+            state.keymap.called(Command::Filter),
+            state.keymap.called(Command::SaveView)
+        ),
     }
 }

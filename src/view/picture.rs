@@ -13,17 +13,21 @@ use crate::geometry::{CellSize, PixelSize};
 use crate::graphics::blocks::{BLOCK_PX, nearest_of_256, rows};
 use crate::graphics::{Capabilities, Protocol, Slot};
 use crate::job::Outcome;
+use crate::keymap::Command;
 use crate::picture::View;
 use crate::picture::overlay::in_row;
 
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) -> Option<Slot> {
     let Some(current) = state.current() else {
         let text = match &state.search {
-            Search::Failed(reason) => format!("{reason}. q quits."),
+            Search::Failed(reason) => {
+                format!("{reason}. {} quits.", state.keymap.called(Command::Quit))
+            }
             Search::UnderWay if state.images.is_empty() => "Looking for images…".to_owned(),
             Search::UnderWay | Search::Done(_) => {
                 let filter = crate::text::visible(&state.filter);
-                format!("No image fits the filter {filter}. Esc shows all.")
+                let key = state.keymap.called(Command::Back);
+                format!("No image fits the filter {filter}. {key} shows all.")
             }
         };
         sentence(frame, area, &text);

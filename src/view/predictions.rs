@@ -15,7 +15,12 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let known = state
         .current()
         .and_then(|image| state.predictions.get(&image.id));
-    title(frame, area, "Top 5", "1-5 explain");
+    title(
+        frame,
+        area,
+        "Top 5",
+        &format!("{} explain", state.keymap.ranks()),
+    );
     for (row, prediction) in
         (1_u16..).zip(known.into_iter().flat_map(|predictions| predictions.iter()))
     {
@@ -27,7 +32,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
                 (false, false) => "  ",
             };
             frame.render_widget(
-                line(prediction, marker, usize::from(area.width)),
+                line(state, prediction, marker, usize::from(area.width)),
                 Rect {
                     y: area.y + row,
                     height: 1,
@@ -38,7 +43,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
-fn line(prediction: &Prediction, marker: &str, width: usize) -> Line<'static> {
+fn line(state: &State, prediction: &Prediction, marker: &str, width: usize) -> Line<'static> {
     const BAR: usize = 6;
     let share = percent(prediction.probability);
     let label_width = width.saturating_sub(2 + 2 + BAR + 1 + 6 + 1);
@@ -48,7 +53,7 @@ fn line(prediction: &Prediction, marker: &str, width: usize) -> Line<'static> {
     Line::from(vec![
         if marker == "▶ " { name.bold() } else { name },
         Span::from(format!("{} ", " ".repeat(gap))),
-        Span::from(bar(prediction.probability, BAR)).cyan(),
+        Span::from(bar(prediction.probability, BAR)).fg(state.colors.accent),
         Span::from(format!(" {share:>6}")),
     ])
 }

@@ -15,11 +15,11 @@ use crate::app::state::{Exporting, Mode, ModelState, Search, State};
 use crate::dataset::ImageId;
 use crate::dataset::order::Order;
 use crate::job::Progress;
-use crate::keymap::BINDINGS;
+use crate::keymap::Command;
 use crate::text::{count, visible};
 
 /// Where the accuracy of all images cannot be true.
-const ALARM: &str = "! absurd accuracy; S tells more";
+const ALARM: &str = "! absurd accuracy";
 
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let width = usize::from(area.width);
@@ -31,11 +31,17 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
         let words: Vec<String> = words.into_iter().flatten().collect();
         Line::from(head(&words.join(" · "), width)).bold()
     } else if state.message.is_empty() {
-        let alarm = state.review.alarm.as_ref().map_or("", |_| ALARM);
+        let alarm = state.review.alarm.as_ref();
+        let alarm = alarm.map_or_else(String::new, |_| {
+            format!(
+                "{ALARM}; {} tells more",
+                state.keymap.called(Command::Summary)
+            )
+        });
         let gap = if alarm.is_empty() { "" } else { " " };
         let room = width.saturating_sub(alarm.width() + gap.width());
         Line::from(vec![
-            Span::from(alarm).bold().yellow().reversed(),
+            Span::from(alarm).bold().fg(state.colors.warning).reversed(),
             Span::from(format!("{gap}{}", head(&summary(state), room))).dim(),
         ])
     } else {
@@ -86,7 +92,7 @@ fn written(state: &State, writing: &Writing, width: usize) -> Line<'static> {
         Span::from("▏"),
         Span::from(after),
         if state.review.fault.is_some() {
-            told.red()
+            told.fg(state.colors.wrong)
         } else {
             told.dim()
         },
@@ -258,7 +264,7 @@ fn in_words(time: Duration) -> String {
 }
 
 pub(super) fn footer(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let keys: Vec<(String, &str)> = match &state.mode {
+    let keys = match &state.mode {
         Mode::Write(writing) => {
             let (enter, tab, leave) = match writing.what {
                 Written::Filter { .. } => ("keep", "complete", "all images"),
@@ -279,13 +285,7 @@ pub(super) fn footer(state: &State, frame: &mut Frame<'_>, area: Rect) {
                 key("Esc", leave),
             ]
         }
-        _ => BINDINGS
-            .iter()
-            .map(|binding| match binding.hint {
-                "class" => ("1-5".to_owned(), binding.hint),
-                hint => (binding.first_key(), hint),
-            })
-            .collect(),
+        _ => state.keymap.hints(),
     };
     hints(frame, area, keys);
 }

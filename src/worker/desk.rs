@@ -192,7 +192,7 @@ impl<E: Explain> Desk<E> {
             Job::Open(folder) => {
                 match fenced(|| self.engine.look_up(folder)) {
                     Ok(known) => self.known = known,
-                    Err(reason) => log::error!("the folder: {reason}"),
+                    Err(reason) => tracing::error!("the folder: {reason}"),
                 }
                 Ok(())
             }
@@ -369,7 +369,7 @@ impl<E: Explain> Desk<E> {
         match fenced(|| self.engine.layers()) {
             Ok(layers) => self.reply(Reply::Layers(layers)),
             Err(reason) => {
-                log::error!("the table of layers: {reason}");
+                tracing::error!("the table of layers: {reason}");
                 self.reply(Reply::Layers(Arc::from([])))
             }
         }
@@ -388,7 +388,7 @@ impl<E: Explain> Desk<E> {
             Ok(None) => Ok(()),
             Err(reason) => {
                 // Whoever wants that class will hear why.
-                log::info!("the class of rank {rank}: {reason}");
+                tracing::info!("the class of rank {rank}: {reason}");
                 Ok(())
             }
         }
@@ -523,7 +523,7 @@ impl<E: Explain> Desk<E> {
                 self.tell_scores()
             }
             Err(reason) => {
-                log::error!("the folder: {reason}");
+                tracing::error!("the folder: {reason}");
                 Ok(())
             }
         }

@@ -153,7 +153,7 @@ impl Readers {
     pub(super) fn stand_in(&mut self, late: usize) {
         while self.threads < self.wanted + late.min(MOST_MORE) {
             if let Err(error) = self.reader.start() {
-                log::warn!("no thread to read images with: {error}");
+                tracing::warn!("no thread to read images with: {error}");
                 return;
             }
             self.threads += 1;
@@ -162,7 +162,7 @@ impl Readers {
 
     pub(super) fn order(&self, order: Order) {
         if self.orders.send(order).is_err() {
-            log::error!("all readers have ended; an image is not scored");
+            tracing::error!("all readers have ended; an image is not scored");
         }
     }
 
@@ -175,7 +175,7 @@ impl Readers {
 fn yield_to_all() {
     let own = rustix::thread::gettid();
     if let Err(error) = rustix::process::setpriority_process(Some(own), 19) {
-        log::info!("a reader has the usual priority: {error}");
+        tracing::info!("a reader has the usual priority: {error}");
     }
 }
 

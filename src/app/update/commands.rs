@@ -12,7 +12,7 @@ use crate::app::review::Written;
 use crate::app::state::{Mode, State};
 use crate::app::zoom::Zoom;
 use crate::job::{Job, Target};
-use crate::keymap::{Command, lookup};
+use crate::keymap::Command;
 
 /// How much a key changes the opacity.
 const OPACITY_STEP: f32 = 0.1;
@@ -31,10 +31,10 @@ pub(super) fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     }
     match state.mode {
         Mode::Pick(_) if !quits => pages::on_key(state, key),
-        Mode::Help(page) if lookup(&key) != Some(Command::Quit) => {
+        Mode::Help(page) if state.keymap.lookup(&key) != Some(Command::Quit) => {
             turn_help(state, page, key.code == KeyCode::Esc)
         }
-        _ => match lookup(&key) {
+        _ => match state.keymap.lookup(&key) {
             Some(command) => run(state, command),
             None => on_verdict_key(state, key),
         },
@@ -214,7 +214,8 @@ fn opacity(state: &mut State, by: f32) {
 fn zoom(state: &mut State, zoom: Zoom) {
     if zoom == state.zoom {
         if zoom == Zoom::default() {
-            "all of the picture is shown; > looks closer".clone_into(&mut state.message);
+            let key = state.keymap.called(Command::Closer);
+            state.message = format!("all of the picture is shown; {key} looks closer");
         }
         return;
     }

@@ -7,6 +7,7 @@ use crate::app::zoom::Zoom;
 use crate::explain::Explanation;
 use crate::explain::methods::{MethodId, Reads};
 use crate::job::{Job, Outcome, Target};
+use crate::keymap::{Command, Page};
 use crate::model::{ClassIndex, LayerSummary};
 use crate::text::figures;
 
@@ -136,12 +137,14 @@ pub(super) fn counterfactual(state: &mut State) {
 pub(super) fn turn_layer(state: &mut State, by: isize) {
     let method = state.options.method.method();
     if method.reads() != Reads::Layer {
-        state.message = format!("{} reads no layer; M chooses a method", method.name());
+        let key = state.keymap.called(Command::Open(Page::Methods));
+        state.message = format!("{} reads no layer; {key} chooses a method", method.name());
         return;
     }
     if let Some(fusion) = method.fusion() {
+        let key = state.keymap.called(Command::Open(Page::Layers));
         state.message = format!(
-            "{} is the {} of several layers; L marks others",
+            "{} is the {} of several layers; {key} marks others",
             method.name(),
             fusion.name()
         );
@@ -248,7 +251,8 @@ pub(super) fn call_off(state: &mut State) -> Vec<Effect> {
     state.shown = None;
     let method = state.options.method.method().name();
     state.failure = current.map(|image| {
-        let reason = format!("{method} was called off. M chooses another method.");
+        let key = state.keymap.called(Command::Open(Page::Methods));
+        let reason = format!("{method} was called off. {key} chooses another method.");
         (image, reason)
     });
     let told = std::mem::replace(&mut state.asked.stopping, true);

@@ -12,7 +12,7 @@ use crate::app::matrix::{Grid, Matrix, Place, Selected};
 use crate::app::overview::{ClassesBy, Overview, Side};
 use crate::app::state::{Mode, State};
 use crate::dataset::confusion::written;
-use crate::keymap::{Command, MatrixCommand, SummaryCommand, lookup};
+use crate::keymap::{Command, Keymap, MatrixCommand, SummaryCommand};
 use crate::keymap::{lookup_in_matrix, lookup_in_summary};
 
 /// What becomes of the page.
@@ -103,9 +103,9 @@ pub(super) fn follow(state: &mut State) {
 }
 
 /// Whether a key means on these pages what it means elsewhere.
-fn is_general(key: &KeyEvent) -> bool {
+fn is_general(keymap: &Keymap, key: &KeyEvent) -> bool {
     matches!(
-        lookup(key),
+        keymap.lookup(key),
         Some(Command::Quit | Command::Help | Command::Redraw | Command::Suspend)
     )
 }
@@ -115,12 +115,12 @@ pub(super) fn on_key(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
     let then = match &mut state.mode {
         Mode::Matrix(matrix) => match lookup_in_matrix(key) {
             Some(command) => in_matrix(matrix, command, state.size, &state.labels),
-            None if is_general(key) => return None,
+            None if is_general(&state.keymap, key) => return None,
             None => Then::Stay,
         },
         Mode::Summary(overview) => match lookup_in_summary(key) {
             Some(command) => in_summary(overview, command, state.size, &state.labels),
-            None if is_general(key) => return None,
+            None if is_general(&state.keymap, key) => return None,
             None => Then::Stay,
         },
         _ => return None,

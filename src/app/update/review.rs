@@ -12,6 +12,7 @@ use crate::dataset::order::By;
 use crate::dataset::review::Review;
 use crate::dataset::store::Version;
 use crate::job::Target;
+use crate::keymap::Command;
 use crate::model::ClassIndex;
 use crate::text::count;
 
@@ -101,7 +102,8 @@ pub(super) fn mark(state: &mut State) {
 pub(super) fn mark_range(state: &mut State) {
     let Some(from) = state.review.range_from.take() else {
         state.review.range_from = Some(state.selected);
-        "a range begins here; V at its other end marks it".clone_into(&mut state.message);
+        let key = state.keymap.called(Command::MarkRange);
+        state.message = format!("a range begins here; {key} at its other end marks it");
         return;
     };
     let (first, last) = (from.min(state.selected), from.max(state.selected));
@@ -115,8 +117,9 @@ fn say_marked(state: &mut State) {
     state.message = if marked == 0 {
         "nothing is marked".to_owned()
     } else {
+        let key = state.keymap.called(Command::Back);
         format!(
-            "{} marked; Esc takes the marks away",
+            "{} marked; {key} takes the marks away",
             count(marked, "image")
         )
     };

@@ -13,6 +13,7 @@ use crate::app::state::{Exporting, Mode, State};
 use crate::dataset::ImageId;
 use crate::dataset::query::{Query, Vocabulary, complete};
 use crate::dataset::store::View;
+use crate::keymap::Command;
 use crate::text::count;
 
 /// Begins a line.
@@ -42,7 +43,8 @@ pub(super) fn note(state: &mut State) {
         _ => String::new(),
     };
     if text.contains('\n') {
-        "the note has several lines; N opens it in your editor".clone_into(&mut state.message);
+        let key = state.keymap.called(Command::EditNote);
+        state.message = format!("the note has several lines; {key} opens it in your editor");
         return;
     }
     begin(state, Written::Note(images), text);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::cli::arguments::command;
 use crate::geometry::CellSize;
 use crate::graphics::decide::decide;
 use crate::graphics::probe::{Probed, WindowSize, read};
@@ -39,6 +40,10 @@ fn report(asked: Result<Asked, String>) -> Report {
         environment: Environment::default(),
         hub: Hub::default(),
         surroundings: surroundings(&[("HOME", "/h"), ("TERM", "xterm")]),
+        config: Config::read(None, command(), |name| {
+            (name == "HOME").then(|| "/h".to_owned())
+        })
+        .unwrap(),
     };
     examine(&settings, asked)
 }
@@ -57,7 +62,7 @@ fn what_the_terminal_answered_is_told_with_the_choice_and_the_reason() {
         "no answer   [ESC [16t]",
         "after 12 ms",
         "120x36 cells",
-        "/h/.config/gradcam/config.toml: not there yet",
+        "/h/.config/gradcam/config.toml: no such file; `gradcam config --print` prints one",
         "Everything that is needed works.",
     ] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");

@@ -182,7 +182,9 @@ impl Journal {
                 )
             }
             // Some file systems have no locks.
-            Err(TryLockError::Error(error)) => log::warn!("the results are not locked: {error}"),
+            Err(TryLockError::Error(error)) => {
+                tracing::warn!("the results are not locked: {error}");
+            }
         }
         if fresh {
             file.set_len(0).context("cannot be emptied")?;

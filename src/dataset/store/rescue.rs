@@ -27,7 +27,7 @@ pub(super) fn lock(file: &Path, how: impl FnOnce(&File) -> io::Result<()>) -> Op
     match how(&folder) {
         Ok(()) => Some(folder),
         Err(error) => {
-            log::warn!("the folder of the review store is not locked: {error}");
+            tracing::warn!("the folder of the review store is not locked: {error}");
             None
         }
     }
@@ -192,7 +192,7 @@ fn rows<T>(
         };
         match read() {
             Ok(()) => break,
-            Err(error) => log::warn!("the damaged review store: {error}"),
+            Err(error) => tracing::warn!("the damaged review store: {error}"),
         }
     }
     found

@@ -256,7 +256,7 @@ impl Partial {
             }
             // Some network file systems have no locks.
             Err(TryLockError::Error(error)) => {
-                log::warn!("{} has no lock: {error}", path.display());
+                tracing::warn!("{} has no lock: {error}", path.display());
             }
         }
         let mut partial = Self {

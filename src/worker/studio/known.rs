@@ -55,7 +55,7 @@ pub(super) fn look_up(
         let shelf = sources.store.and_then(|store| {
             let shelf = Shelf::open(store, folder, &facts);
             shelf
-                .map_err(|error| log::warn!("scores are not kept: {error}"))
+                .map_err(|error| tracing::warn!("scores are not kept: {error}"))
                 .ok()
         });
         let scores = shelf
@@ -96,7 +96,7 @@ fn truth(sources: &Sources, images: &[ImageEntry], labels: &[String]) -> (Truth,
         }
     };
     for note in &notes {
-        log::warn!("{note}");
+        tracing::warn!("{note}");
     }
     (truth, notes.into_iter().next())
 }

@@ -83,7 +83,7 @@ impl Shelf {
             }
         });
         if let Err(error) = read {
-            log::warn!("{error}");
+            tracing::warn!("{error}");
         }
         scores
     }
@@ -112,7 +112,7 @@ impl Shelf {
         match self.store.keep_scores(self.model, &self.waiting) {
             Ok(()) => self.waiting.clear(),
             // They are offered again with the next ones; the interface has them all the same.
-            Err(error) => log::warn!("{error}"),
+            Err(error) => tracing::warn!("{error}"),
         }
     }
 }
