@@ -181,6 +181,7 @@ fn scored(source: &ModelSource, crew: &Crew, images: &[ImageEntry], runs: bool) 
             failures += usize::from(result.is_err());
             Ok(())
         },
+        |_| {},
     )?;
     anyhow::ensure!(failures == 0, "{failures} images failed");
     Ok(images.len() as f64 / start.elapsed().as_secs_f64())

@@ -32,6 +32,7 @@ use crate::graphics::colors::Colors;
 use crate::graphics::{Choice, Environment};
 use crate::keymap::Keymap;
 use crate::model::catalog::Hub;
+use crate::model::library::{Library, library};
 use crate::model::{LoadOptions, ModelSource};
 use crate::picture::Style;
 use crate::text::{is_harmless, visible_lines};
@@ -303,6 +304,10 @@ fn wrong(words: String) -> clap::Error {
 /// Prints help or a usage error, and ends the program. An argument is often the name of a file, which
 /// the error repeats.
 fn leave(error: &clap::Error) -> ! {
+    if error.kind() == ErrorKind::DisplayVersion {
+        let text = format!("{error}{}\n", versions(&library()));
+        clap::Error::raw(error.kind(), visible_lines(&text)).exit()
+    }
     let is_shown = |argument: OsString| is_harmless(&argument.to_string_lossy());
     if std::env::args_os().all(is_shown) {
         error.exit()
@@ -310,6 +315,16 @@ fn leave(error: &clap::Error) -> ! {
     let text = error.to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     clap::Error::raw(error.kind(), visible_lines(text)).exit()
+}
+
+/// "libtorch 2.13.0+cu130, CUDA 13.0"
+fn versions(library: &Library) -> String {
+    let version = library.version.as_deref().unwrap_or("of unknown version");
+    let cuda = match &library.cuda {
+        Some(cuda) => format!("CUDA {cuda}"),
+        None => "without its CUDA half".to_owned(),
+    };
+    format!("libtorch {version}, {cuda}")
 }
 
 /// The first of these variables that is set and not empty.

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use tempfile::Builder;
+use tempfile::{Builder, TempPath};
 
 use crate::text::visible;
 
@@ -33,7 +33,17 @@ pub enum WriteError {
 pub struct Destination<'a> {
     pub path: &'a Path,
     existing: Existing,
+    of_a_run: Option<Hurry>,
     is_called_off: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// Whether a file of a run is on disk before the next one is begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hurry {
+    /// It is.
+    No,
+    /// The system writes it when it likes: a run has many, and makes those again that are lost.
+    Yes,
 }
 
 impl<'a> Destination<'a> {
@@ -42,7 +52,18 @@ impl<'a> Destination<'a> {
         Self {
             path,
             existing,
+            of_a_run: None,
             is_called_off: &|| false,
+        }
+    }
+
+    /// A file of a run that alone writes into its folder and is gone on with when it was ended: it is
+    /// always written aside under the same name, so that nothing is left of a run that was killed.
+    #[must_use]
+    pub fn of_a_run(path: &'a Path, hurry: Hurry) -> Self {
+        Self {
+            of_a_run: Some(hurry),
+            ..Self::new(path, Existing::Replaced)
         }
     }
 
@@ -94,6 +115,7 @@ pub fn write_whole<T>(
     let Destination {
         path,
         existing,
+        of_a_run,
         is_called_off,
     } = destination;
     let name = || visible(&path.display().to_string());
@@ -125,22 +147,17 @@ pub fn write_whole<T>(
     if existing == Existing::Kept && path.symlink_metadata().is_ok() {
         return Err(WriteError::Exists(name()));
     }
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    // As any other file that is made: who may read it is left to the user's mask.
-    let (file, path_aside) = Builder::new()
-        .prefix(".gradcam-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .map_err(failed)?
-        .into_parts();
+    let (file, path_aside) = match of_a_run {
+        Some(_) => under_a_fixed_name(path),
+        None => under_a_new_name(path),
+    }
+    .map_err(failed)?;
     let mut file = aside(file);
     let done = write(&mut file).map_err(unwritable)?;
-    file.flush()
-        .and_then(|()| file.get_ref().file.sync_all())
-        .map_err(failed)?;
+    file.flush().map_err(failed)?;
+    if of_a_run != Some(Hurry::Yes) {
+        file.get_ref().file.sync_all().map_err(failed)?;
+    }
     if is_called_off() {
         return Err(WriteError::CalledOff(name()));
     }
@@ -154,6 +171,27 @@ pub fn write_whole<T>(
         error => failed(error),
     })?;
     Ok(done)
+}
+
+/// As any other file that is made: who may read it is left to the user's mask.
+fn under_a_new_name(path: &Path) -> io::Result<(File, TempPath)> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let made = Builder::new()
+        .prefix(".gradcam-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)?;
+    Ok(made.into_parts())
+}
+
+/// `PATH.part`
+fn under_a_fixed_name(path: &Path) -> io::Result<(File, TempPath)> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    let file = File::create(&name)?;
+    Ok((file, TempPath::try_from_path(name)?))
 }
 
 #[cfg(test)]

@@ -16,13 +16,15 @@
 mod crew;
 mod read;
 
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{Builder, Scope, scope};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
 use crate::dataset::ImageEntry;
 use crate::dataset::store::ModelFacts;
@@ -86,6 +88,9 @@ pub struct Engine<'a> {
     pub stopped: &'a AtomicBool,
 }
 
+/// A file that is being read for so long does not answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What the stages of one run share.
 struct Run<'a, W> {
     engine: Engine<'a>,
@@ -95,6 +100,8 @@ struct Run<'a, W> {
     next: AtomicUsize,
     /// Set where the caller has failed: nothing more is begun.
     is_over: AtomicBool,
+    /// The places of the images that are being read, and since when.
+    reading: Mutex<HashMap<usize, Instant>>,
 }
 
 /// The work, and the images that it is to be done on.
@@ -111,8 +118,8 @@ type Answered<F> = (Ready, Result<F, String>);
 type Finished<D> = (usize, Result<D, String>);
 
 /// Loads the model, asks `begin` for the work and the images, and hands what becomes of each image
-/// to `each`, with its place, in the order in which they are done. Returns whether all were done; else somebody has
-/// stopped it.
+/// to `each`, with its place, in the order in which they are done. Returns whether all were done; else
+/// somebody has stopped it. `stuck` hears of files that do not answer, of each once.
 ///
 /// # Errors
 /// When the model cannot be loaded, or `begin` or `each` fails.
@@ -120,12 +127,14 @@ pub fn run<W: Work>(
     engine: Engine<'_>,
     begin: impl FnOnce(&About) -> Result<(W, Vec<ImageEntry>)>,
     mut each: impl FnMut(&W, usize, &ImageEntry, Result<W::Done, String>) -> Result<()>,
+    mut stuck: impl FnMut(&ImageEntry),
 ) -> Result<bool> {
     let run = Run {
         engine,
         begun: OnceLock::new(),
         next: AtomicUsize::new(0),
         is_over: AtomicBool::new(false),
+        reading: Mutex::default(),
     };
     let Crew {
         devices,
@@ -156,13 +165,26 @@ pub fn run<W: Work>(
         }
         // Each stage ends when the one before it has ended.
         drop((ready_in, ready, answered, done_in));
-        let mut count = 0;
-        for (place, result) in &done {
-            count += 1;
-            let told = each(&begun.work, place, &begun.images[place], result);
-            if told.is_err() {
-                run.is_over.store(true, Ordering::Relaxed);
-                return told.map(|()| false);
+        let (mut count, mut asked, mut told) = (0, Instant::now(), HashSet::new());
+        loop {
+            match done.recv_timeout(PATIENCE) {
+                Ok((place, result)) => {
+                    count += 1;
+                    let heard = each(&begun.work, place, &begun.images[place], result);
+                    if heard.is_err() {
+                        run.is_over.store(true, Ordering::Relaxed);
+                        return heard.map(|()| false);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if asked.elapsed() >= PATIENCE {
+                asked = Instant::now();
+                let silent = run.silent().into_iter();
+                for place in silent.filter(|place| told.insert(*place)) {
+                    stuck(&begun.images[place]);
+                }
             }
         }
         Ok(count == begun.images.len())
@@ -256,6 +278,21 @@ impl<'env, W: Work> Run<'env, W> {
         }
     }
 
+    fn reading(&self) -> MutexGuard<'_, HashMap<usize, Instant>> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The images that are being read for too long, in order.
+    fn silent(&self) -> Vec<usize> {
+        let reading = self.reading();
+        let silent = reading
+            .iter()
+            .filter(|(_, since)| since.elapsed() >= PATIENCE);
+        let mut places: Vec<usize> = silent.map(|(place, _)| *place).collect();
+        places.sort_unstable();
+        places
+    }
+
     /// Reads one image after the other.
     fn read(&self, begun: &Begun<W>, ready: &Sender<Ready>, done: &Sender<Finished<W::Done>>) {
         let keeps_photo = begun.work.keeps_photo();
@@ -265,8 +302,10 @@ impl<'env, W: Work> Run<'env, W> {
             let Some(image) = begun.images.get(place) else {
                 return;
             };
+            self.reading().insert(place, Instant::now());
             // A decoder that panics on a hostile file is the end of an image, not of the run.
             let read = guarded(|| Ready::read(place, image, &begun.recipe, keeps_photo));
+            self.reading().remove(&place);
             let is_heard = match read.unwrap_or_else(|| Err(damaged(image))) {
                 Ok(read) => ready.send(read).is_ok(),
                 Err(reason) => done.send((place, Err(reason))).is_ok(),

@@ -1,7 +1,7 @@
 """Sets gradcam's times and memory beside those of the Python libraries, in one run.
 
     pip install torch==2.13.0 torchvision==0.28.0 grad-cam==1.5.7 torchcam==0.5.0 safetensors pillow
-    python benches/peers/compare.py [--only resnet18,vit_b_16] [--slow] [--rounds 2]
+    python benches/peers/compare.py [--only resnet18,vit_b_16] [--slow [METHOD,…]] [--rounds 2]
 
 The same seeded random weights, the same image, the same number of threads. gradcam and the libraries
 take turns, so that all see the same machine; each figure is a median. It prints a table of
@@ -106,8 +106,9 @@ def python_figures(name, slow, runs):
 
     figures["pytorch_grad_cam"] = ours(GradCAM, layer)
     figures["pytorch_grad_cam_earlier"] = ours(GradCAM, earlier)
-    if slow:
+    if "score-cam" in slow:
         figures["score-cam"] = ours(ScoreCAM, layer)
+    if "ablation-cam" in slow:
         more = {"ablation_layer": AblationLayerVit()} if reshape else {}
         figures["ablation-cam"] = ours(AblationCAM, layer, **more)
     if not reshape:
@@ -190,7 +191,7 @@ def rust_figures(binary, name, slow):
     _, weights, image = made(name)
     layer, earlier = NETWORKS[name]
     command = [binary, "--model", weights, "--image", image, "--layer", layer, "--earlier", earlier, "--json"]
-    done = subprocess.run([str(word) for word in command + (["--slow"] if slow else [])],
+    done = subprocess.run([str(word) for word in command + (["--slow", slow] if slow else [])],
                           check=True, stdout=subprocess.PIPE)
     return json.loads(done.stdout)
 
@@ -212,7 +213,8 @@ def main():
     parser.add_argument("--only", default=",".join(NETWORKS))
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--runs", type=int, default=20)
-    parser.add_argument("--slow", action="store_true", help="Ablation-CAM and Score-CAM too")
+    parser.add_argument("--slow", nargs="?", const="ablation-cam,score-cam", default="",
+                        help="Ablation-CAM and Score-CAM too, or one of them")
     parser.add_argument("--python", metavar="NETWORK", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.python:
@@ -226,7 +228,7 @@ def main():
             rust.append(rust_figures(binary, name, arguments.slow))
             # A process of its own: what one network leaves behind is no burden for the next.
             command = [sys.executable, __file__, "--python", name, "--runs", str(arguments.runs)]
-            done = subprocess.run(command + (["--slow"] if arguments.slow else []), check=True, stdout=subprocess.PIPE)
+            done = subprocess.run(command + (["--slow", arguments.slow] if arguments.slow else []), check=True, stdout=subprocess.PIPE)
             python.append(json.loads(done.stdout.splitlines()[-1]))
         middle = lambda all_: {key: statistics.median(one[key] for one in all_) for key in all_[0]}
         report["networks"][name] = figures = {"gradcam": middle(rust), "python": middle(python)}

@@ -85,6 +85,7 @@ pub fn run(settings: &ExplainSettings, out: &mut dyn Write) -> Result<bool> {
             let mut session = session.borrow_mut();
             session.done(explainer, place, image, result)
         },
+        |image| progress.stuck(image),
     )?;
     session.into_inner().end(is_done)
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-use crate::text::visible_lines;
+use crate::dataset::ImageEntry;
+use crate::text::{visible, visible_lines};
 
 /// Where there is no terminal, a line is written so often.
 const EVERY: Duration = Duration::from_secs(10);
@@ -45,6 +46,15 @@ impl Progress {
             Some(Work::Bar(bar)) => bar.suspend(say),
             _ => say(),
         }
+    }
+
+    /// A file is being read and is not there.
+    pub(super) fn stuck(&self, image: &ImageEntry) {
+        let name = image.path.to_string_lossy();
+        self.say(&format!(
+            "{} does not answer; waiting for it, and going on with the others",
+            visible(&name)
+        ));
     }
 
     /// So many images are to be scored or drawn.

@@ -158,6 +158,7 @@ fn score_all<'a>(
         engine,
         |about| session.borrow_mut().begin(about),
         |_, _, image, result| session.borrow_mut().done(image, result),
+        |image| progress.stuck(image),
     )?;
     let mut session = session.into_inner();
     session.keep()?;

@@ -101,3 +101,20 @@ fn a_file_that_is_called_off_leaves_nothing_behind() {
         assert_eq!(names(folder.path()), [""; 0]);
     }
 }
+
+#[test]
+fn what_a_killed_run_left_aside_is_taken_up_by_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    std::fs::write(folder.path().join("a.png.part"), "hal").unwrap();
+    for hurry in [Hurry::Yes, Hurry::No] {
+        write_whole(Destination::of_a_run(&path, hurry), hello).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"hello");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+    let failed = write_whole(Destination::of_a_run(&path, Hurry::Yes), |_| {
+        Err::<(), _>("no".to_owned())
+    });
+    assert!(failed.is_err());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}

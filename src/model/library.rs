@@ -11,6 +11,8 @@ use super::device;
 pub struct Library {
     /// "2.13.0+cu130"; `None` where its folder does not say.
     pub version: Option<String>,
+    /// The CUDA that its CUDA half is made for, where that half is there.
+    pub cuda: Option<String>,
     /// The folder with `lib` and `include`.
     pub folder: Option<PathBuf>,
     /// Threads that one operation is spread over.
@@ -34,6 +36,7 @@ pub fn library() -> Library {
     let folder = loaded_from(&maps);
     Library {
         version: folder.as_deref().and_then(version),
+        cuda: folder.as_deref().and_then(cuda_version),
         folder,
         threads: tch::get_num_threads(),
         failure: failure(),
@@ -83,6 +86,18 @@ fn version(folder: &Path) -> Option<String> {
     Some(quoted.trim_matches(['\'', '"']).to_owned())
 }
 
+/// "13.0"
+fn cuda_version(folder: &Path) -> Option<String> {
+    if !folder.join("lib/libtorch_cuda.so").exists() {
+        return None;
+    }
+    let told = std::fs::read_to_string(folder.join("version.py")).unwrap_or_default();
+    let line = |line: &str| line.starts_with("cuda:").then(|| line.to_owned());
+    let line = told.lines().find_map(line).unwrap_or_default();
+    let quoted = line.split(['\'', '"']).nth(1);
+    Some(quoted.unwrap_or("of unknown version").to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +119,17 @@ mod tests {
         assert_eq!(version(folder.path()).as_deref(), Some("2.13.0+cu130"));
         std::fs::write(folder.path().join("build-version"), "2.13.0+cpu\n").unwrap();
         assert_eq!(version(folder.path()).as_deref(), Some("2.13.0+cpu"));
+    }
+
+    #[test]
+    fn cuda_is_told_where_its_half_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = "cuda: Optional[str] = '13.0'\n";
+        std::fs::write(folder.path().join("version.py"), told).unwrap();
+        assert_eq!(cuda_version(folder.path()), None);
+        std::fs::create_dir(folder.path().join("lib")).unwrap();
+        std::fs::write(folder.path().join("lib/libtorch_cuda.so"), "").unwrap();
+        assert_eq!(cuda_version(folder.path()).as_deref(), Some("13.0"));
     }
 
     #[test]

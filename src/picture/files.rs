@@ -71,8 +71,8 @@ impl Stems {
 ///
 /// # Errors
 /// When the file cannot be written; the text names it.
-pub fn save_npy(grid: &Grid, path: &Path) -> Result<(), String> {
-    let written = write_whole(Destination::new(path, Existing::Replaced), |file| {
+pub fn write_npy(grid: &Grid, destination: Destination<'_>) -> Result<(), WriteError> {
+    write_whole(destination, |file| {
         let shape = [grid.height as u64, grid.width as u64];
         let mut writer = npyz::WriteOptions::new()
             .default_dtype()
@@ -84,8 +84,7 @@ pub fn save_npy(grid: &Grid, path: &Path) -> Result<(), String> {
             .extend(grid.values.iter().copied())
             .map_err(|error| error.to_string())?;
         writer.finish().map_err(|error| error.to_string())
-    });
-    written.map_err(|error| error.to_string())
+    })
 }
 
 /// Writes a PNG file in place of one that is there.
@@ -131,7 +130,8 @@ mod tests {
     fn numpy_reads_a_map_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("map.npy");
-        save_npy(&Grid::new(3, 2, vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.5]), &path).unwrap();
+        let grid = Grid::new(3, 2, vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.5]);
+        write_npy(&grid, Destination::new(&path, Existing::Kept)).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         let file = npyz::NpyFile::new(&bytes[..]).unwrap();
         assert_eq!(file.shape(), [2, 3]);

@@ -87,6 +87,7 @@ fn ran(crew: &Crew, images: Vec<ImageEntry>) -> Vec<Result<(u32, u32), String>> 
             found[place] = Some(result.map(|(class, logit)| (class, logit.to_bits())));
             Ok(())
         },
+        |_| {},
     );
     assert!(is_done.unwrap());
     found.into_iter().map(Option::unwrap).collect()
@@ -118,6 +119,42 @@ fn images_that_cannot_be_read_have_a_sentence_and_the_others_go_on() {
 }
 
 #[test]
+fn a_file_that_does_not_answer_is_told_and_the_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.png");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    let mut images = images(FOLDER);
+    images.truncate(4);
+    images[0].path = Arc::from(pipe.clone());
+    let (load, stopped) = (LoadOptions::default(), AtomicBool::new(false));
+    let crew = crew(1, 1);
+    let done = std::cell::Cell::new(0);
+    let is_done = run(
+        engine(&crew, &load, &stopped),
+        |_| Ok((Best, images)),
+        |_, _, _, _| {
+            done.set(done.get() + 1);
+            Ok(())
+        },
+        |image| {
+            assert!(image.path.ends_with("pipe.png"));
+            assert_eq!(done.get(), 3, "the others are done");
+            // Whoever waits for the other end of the pipe is let go.
+            drop(std::fs::File::options().write(true).open(&pipe).unwrap());
+        },
+    );
+    assert!(is_done.unwrap());
+    assert_eq!(done.get(), 4);
+}
+
+#[test]
 fn nothing_to_do_is_done() {
     assert!(ran(&crew(2, 4), Vec::new()).is_empty());
 }
@@ -139,6 +176,7 @@ fn a_run_that_is_stopped_finishes_what_it_has_begun() {
             done += 1;
             Ok(())
         },
+        |_| {},
     );
     assert!(!is_done.unwrap());
     assert!((1..all).contains(&done), "{done}");
@@ -159,6 +197,7 @@ fn a_failure_of_the_caller_or_the_model_ends_the_run() {
                 Ok((Best, images))
             },
             |_, _, _, _| bail!("the disk is full"),
+            |_| {},
         )
     };
     assert_eq!(fails(true).unwrap_err().to_string(), "no");
@@ -168,7 +207,13 @@ fn a_failure_of_the_caller_or_the_model_ends_the_run() {
         source: &missing,
         ..engine(&crew, &load, &stopped)
     };
-    let error = run(engine, |_| Ok((Best, Vec::new())), |_, _, _, _| Ok(())).unwrap_err();
+    let error = run(
+        engine,
+        |_| Ok((Best, Vec::new())),
+        |_, _, _, _| Ok(()),
+        |_| {},
+    )
+    .unwrap_err();
     assert!(error.to_string().contains("missing.pth"), "{error}");
 }
 
@@ -199,6 +244,7 @@ fn work_that_panics_is_the_end_of_an_image() {
             failed.extend(result.err().map(|reason| (place, reason)));
             Ok(())
         },
+        |_| {},
     );
     assert!(is_done.unwrap());
     let [(1, reason)] = failed.as_slice() else {

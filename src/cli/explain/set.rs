@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::dataset::scan::natural_key;
 use crate::dataset::shard::Shard;
 use crate::dataset::store::FileIdentity;
-use crate::file::{Destination, Existing, write_whole};
+use crate::file::{Destination, Hurry, write_whole};
 use crate::text::{count, json, json_pretty, visible};
 
 /// Tells whether a file is still the one that was explained.
@@ -427,7 +427,7 @@ fn is_failed(row: &str) -> bool {
 }
 
 fn write_lines<'a>(path: &Path, lines: impl Iterator<Item = &'a str>) -> Result<()> {
-    write_whole(Destination::new(path, Existing::Replaced), |file| {
+    write_whole(Destination::of_a_run(path, Hurry::No), |file| {
         for line in lines {
             writeln!(file, "{line}").map_err(|error| error.to_string())?;
         }

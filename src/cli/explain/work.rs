@@ -12,11 +12,12 @@ use crate::dataset::store::FileIdentity;
 use crate::explain::batches::{Answer, explain_batch, takes};
 use crate::explain::methods::Unwatched;
 use crate::explain::{ExplainError, Explanation, Prediction, explain, predictions};
+use crate::file::{Destination, Hurry};
 use crate::geometry::{InputGeometry, PixelSize};
 use crate::job::map_of;
 use crate::model::passes::Passes;
 use crate::model::{ClassIndex, Model};
-use crate::picture::files::{label_part, output_path, save_npy, save_png};
+use crate::picture::files::{label_part, output_path, write_npy, write_png};
 use crate::picture::overlay::{Parts, compose};
 use crate::picture::{Style, View};
 use crate::pipeline::{Ready, Work};
@@ -271,7 +272,8 @@ impl Explainer<'_> {
         let mut files = BTreeMap::new();
         let mut save = |kind, ending: &str, picture: RgbImage| {
             let path = path(ending);
-            save_png(&picture, &path)?;
+            write_png(&picture, Destination::of_a_run(&path, Hurry::Yes))
+                .map_err(|error| error.to_string())?;
             files.insert(kind, path);
             Ok::<_, String>(())
         };
@@ -302,7 +304,8 @@ impl Explainer<'_> {
             for (kind, grid, ending) in [("map", &map, "npy"), ("raw", &explanation.raw, "raw.npy")]
             {
                 let path = path(ending);
-                save_npy(grid, &path)?;
+                write_npy(grid, Destination::of_a_run(&path, Hurry::Yes))
+                    .map_err(|error| error.to_string())?;
                 files.insert(kind, path);
             }
         }
