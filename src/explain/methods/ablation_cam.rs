@@ -30,6 +30,8 @@ const BELOW: f32 = 1e7;
 const BYTES: usize = 64 << 20;
 /// Most of them at once.
 const OUTPUTS: i64 = 32;
+/// Channels at once where a linear layer and what follows it runs.
+const CHANGED: i64 = 128;
 /// Rows of logits at once where nothing runs.
 const ROWS: i64 = 256;
 
@@ -118,16 +120,11 @@ fn by_changes(case: &Case<'_>, watch: &mut dyn Watch) -> Result<Option<Vec<f32>>
         return Ok(None);
     };
     let mut scores = Vec::new();
-    pixels::in_steps(
-        case.pass.map().channels,
-        changes.at_once(),
-        watch,
-        |first, count| {
-            let logits = case.model.rescore_changed(&changes, first, count)?;
-            scores.extend(pixels::scores(case, &logits)?);
-            Ok(())
-        },
-    )?;
+    pixels::in_steps(case.pass.map().channels, CHANGED, watch, |first, count| {
+        let logits = case.model.rescore_changed(&changes, first, count)?;
+        scores.extend(pixels::scores(case, &logits)?);
+        Ok(())
+    })?;
     Ok(Some(scores))
 }
 

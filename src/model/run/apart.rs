@@ -14,8 +14,8 @@ use super::dense::{flattens, is_idle};
 use super::{Pass, RunError, Steps};
 use crate::model::graph::{Graph, Layer, MapLayout, Node, Operand, ValueId};
 
-/// Memory for what all channels of a step change, in bytes.
-const BYTES: i64 = 64 << 20;
+/// Rows of the weight are multiplied so many bytes at a time, which stay in the processor's cache.
+const BYTES: i64 = 2 << 20;
 
 /// What follows the target layer.
 #[derive(Debug)]
@@ -32,12 +32,8 @@ pub(super) struct Apart {
 #[derive(Debug)]
 pub struct Changes {
     output: ValueId,
-    /// `[outputs, channels, columns of a channel]`
-    weight: Tensor,
-    /// What the linear layer makes of the image, `[1, outputs]`.
-    whole: Tensor,
-    /// `x' - x`, `[channels, columns of a channel]`.
-    moved: Tensor,
+    /// What the linear layer makes without each channel, `[channels, outputs]`.
+    hidden: Tensor,
 }
 
 impl Apart {
@@ -110,24 +106,41 @@ impl Apart {
         }) else {
             return Ok(None);
         };
-        let outputs = weight.size()[0];
+        let moved = replaced.f_sub(&input)?.f_to_kind(Kind::Float)?;
+        let changed = by_channel(weight, &moved.f_view([channels, -1])?)?;
+        let hidden = whole.f_to_kind(Kind::Float)?.f_add(&changed)?;
         Ok(Some(Changes {
             output: self.output,
-            weight: weight.f_view([outputs, channels, -1])?,
-            whole: whole.f_to_kind(Kind::Float)?,
-            moved: replaced.f_sub(&input)?.f_view([channels, -1])?,
+            hidden: hidden.f_to_kind(weight.kind())?,
         }))
     }
 }
 
-impl Changes {
-    /// How many channels are done at once.
-    #[must_use]
-    pub fn at_once(&self) -> i64 {
-        let of_a_channel = self.weight.size()[0] * self.moved.size()[1] * 4;
-        (BYTES / of_a_channel.max(1)).max(1)
+/// What each channel's part of the input, `[channels, columns]`, gives through a weight `[outputs,
+/// channels * columns]`: `[channels, outputs]`.
+fn by_channel(weight: &Tensor, input: &Tensor) -> Result<Tensor, tch::TchError> {
+    let (outputs, columns) = (weight.size()[0], weight.size()[1]);
+    let channels = input.size()[0];
+    let most = (BYTES / (4 * columns)).max(1);
+    let rows = |first: i64| {
+        let count = most.min(outputs - first);
+        weight
+            .f_narrow(0, first, count)?
+            .f_to_kind(Kind::Float)?
+            .f_view([count, channels, -1])?
+            .f_mul(input)?
+            .f_sum_dim_intlist([2_i64].as_slice(), false, Kind::Float)
+    };
+    let mut parts = Vec::new();
+    let mut first = 0;
+    while first < outputs {
+        parts.push(rows(first)?);
+        first += most;
     }
+    Tensor::f_cat(&parts, 0)?.f_transpose(0, 1)?.f_contiguous()
+}
 
+impl Changes {
     /// Logits `[count, classes]` without one of these channels each.
     pub(in crate::model) fn logits(
         &self,
@@ -135,14 +148,7 @@ impl Changes {
         first: i64,
         count: i64,
     ) -> Result<Tensor, RunError> {
-        let weight = self.weight.f_narrow(1, first, count)?;
-        let moved = self.moved.f_narrow(0, first, count)?;
-        let changed = weight
-            .f_to_kind(Kind::Float)?
-            .f_mul(&moved.f_to_kind(Kind::Float)?)?
-            .f_sum_dim_intlist([2_i64].as_slice(), false, Kind::Float)?;
-        let hidden = self.whole.f_add(&changed.f_transpose(0, 1)?)?;
-        let hidden = hidden.f_to_kind(self.weight.kind())?.f_contiguous()?;
+        let hidden = self.hidden.f_narrow(0, first, count)?;
         let mut values = graph.no_values();
         values[self.output.0] = Some(hidden);
         let steps = Steps::quickest(graph, &HashSet::from([graph.output]), &values);
