@@ -305,8 +305,12 @@ fn wrong(words: String) -> clap::Error {
 /// the error repeats.
 fn leave(error: &clap::Error) -> ! {
     if error.kind() == ErrorKind::DisplayVersion {
-        let text = format!("{error}{}\n", versions(&library()));
-        clap::Error::raw(error.kind(), visible_lines(&text)).exit()
+        let version = format!("{}\n{}", env!("CARGO_PKG_VERSION"), versions(&library()));
+        // The program ends here.
+        let definition = command().version(&*version.leak());
+        if let Err(told) = definition.try_get_matches_from(["gradcam", "--version"]) {
+            told.exit()
+        }
     }
     let is_shown = |argument: OsString| is_harmless(&argument.to_string_lossy());
     if std::env::args_os().all(is_shown) {
