@@ -44,6 +44,8 @@ if ldd $program | grep -qF "$here/"; then
         mkdir -p "$lib/$(dirname "$library")"
         cp -L ".libtorch/$library" "$lib/$library"
     done
+    # `gradcam --version` reads it.
+    install -m 644 .libtorch/torch/version.py "$lib/torch/version.py"
     echo "libtorch is in $lib ($(du -sm "$lib" | cut -f 1) MiB)"
 else
     echo "libtorch stays where it is: $(ldd $program | awk '$1 == "libtorch_cpu.so" { print $3 }')"
