@@ -145,7 +145,7 @@ pub fn run<W: Work>(
     } = engine.crew;
     scope(|scope| {
         // Made in here, so that they end with it and all threads with them, whatever fails.
-        let (ready_in, ready) = bounded(devices.len() * batch * 2);
+        let (ready_in, ready) = bounded(devices.len() * batch);
         let (answered_in, answered) = bounded(2 * finishers);
         let (done_in, done) = unbounded();
         let about = run.load(scope, &ready, answered_in)?;

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 
 use tch::{Kind, Tensor};
 
-use super::dense::{flattens, is_idle};
+use super::dense::{flattens, follows, is_idle, weight_of};
 use super::{Pass, RunError, Steps};
 use crate::model::graph::{Graph, Layer, MapLayout, Node, Operand, ValueId};
 
@@ -44,22 +44,14 @@ impl Apart {
         let mut last = layer.output;
         let mut is_flat = false;
         for &index in suffix {
-            let node = &graph.nodes[index];
-            let &[output] = node.outputs.as_slice() else {
-                return None;
-            };
-            let is_constant = |value: &ValueId| graph.constants.contains_key(value);
-            if !node.reads().filter(|value| !is_constant(value)).eq([last]) {
-                return None;
-            }
+            let (node, output) = follows(graph, index, last)?;
             match node.operator.name() {
                 "aten::linear" if is_flat => {
-                    let weight = node.operand("weight")?.values().find(is_constant)?;
                     return Some(Self {
                         layer: layer.output,
                         input: last,
                         output,
-                        weight,
+                        weight: weight_of(graph, node)?,
                     });
                 }
                 _ if is_idle(node) || is_of_each_number(node) => {}

@@ -52,20 +52,13 @@ impl Dense {
         let mut is_flat = false;
         let mut last = layer.output;
         for &index in suffix {
-            let node = &graph.nodes[index];
-            let &[output] = node.outputs.as_slice() else {
-                return None;
-            };
-            let is_constant = |value: &ValueId| graph.constants.contains_key(value);
-            if !node.reads().filter(|value| !is_constant(value)).eq([last]) {
-                return None;
-            }
+            let (node, output) = follows(graph, index, last)?;
             match node.operator.name() {
                 _ if is_idle(node) => {}
                 _ if !is_flat && keeps_sums(node) => {}
                 _ if !is_flat && flattens(node) => is_flat = true,
                 "aten::linear" if is_flat => {
-                    let weight = node.operand("weight")?.values().find(is_constant)?;
+                    let weight = weight_of(graph, node)?;
                     layers.push(Linear {
                         weight,
                         rectified: None,
@@ -166,6 +159,23 @@ pub(super) fn back(weight: &Tensor, gradient: &Tensor) -> Result<Tensor, tch::Tc
     let (parts, ..) =
         Tensor::f_embedding_bag(weight, &rows, &starts, false, SUM, false, factors, false)?;
     parts.f_sum_dim_intlist(0_i64, false, Kind::Float)
+}
+
+/// A node and its output, where it makes one value, of `last` and constants alone.
+pub(super) fn follows(graph: &Graph, index: usize, last: ValueId) -> Option<(&Node, ValueId)> {
+    let node = &graph.nodes[index];
+    let &[output] = node.outputs.as_slice() else {
+        return None;
+    };
+    let is_constant = |value: &ValueId| graph.constants.contains_key(value);
+    let reads = node.reads().filter(|value| !is_constant(value));
+    reads.eq([last]).then_some((node, output))
+}
+
+/// The constant weight of a linear layer.
+pub(super) fn weight_of(graph: &Graph, linear: &Node) -> Option<ValueId> {
+    let mut values = linear.operand("weight")?.values();
+    values.find(|value| graph.constants.contains_key(value))
 }
 
 /// Whether a node hands its input on as it is.
