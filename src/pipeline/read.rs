@@ -36,11 +36,13 @@ impl Ready {
         recipe: &Recipe,
         keeps_photo: bool,
     ) -> Result<Self, String> {
-        let file = FileIdentity::of(&image.path)
-            .map_err(|error| format!("{}: {error}", visible(&image.path.to_string_lossy())))?;
+        // Asked before, told after: where there is no such file the decoder has the better words.
+        let file = FileIdentity::of(&image.path);
         let (mut decoding, mut preparing) = (Duration::ZERO, Duration::ZERO);
         let photo = timed(&mut decoding, || decode(&image.path));
         let photo = photo.map_err(|error| error.to_string())?;
+        let file =
+            file.map_err(|error| format!("{}: {error}", visible(&image.path.to_string_lossy())))?;
         let prepared = timed(&mut preparing, || recipe.apply(&photo));
         let (seen, geometry) = prepared
             .map_err(|error| format!("{}: {error}", visible(&image.path.to_string_lossy())))?;
