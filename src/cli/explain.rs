@@ -37,7 +37,7 @@ use classes::{resolve, resolve_one};
 use record::{FailedRow, Failure, record, row};
 use set::{FileStamp, Set};
 use tell::told;
-use work::{Explained, LabelParts};
+use work::{Explained, LabelParts, Unwritable};
 
 /// Explains all images. Returns whether none of them failed.
 ///
@@ -248,8 +248,15 @@ impl<'a> Session<'a> {
         explainer: &Explainer<'_>,
         place: usize,
         image: &ImageEntry,
-        result: Result<Explained, String>,
+        result: Result<Result<Explained, Unwritable>, String>,
     ) -> Result<()> {
+        let result = match result {
+            Ok(Err(Unwritable(reason))) => {
+                bail!("{reason}; the same command goes on from here when it can be written")
+            }
+            Ok(Ok(explained)) => Ok(explained),
+            Err(reason) => Err(reason),
+        };
         self.all_well &= result.is_ok();
         self.progress.done(1);
         self.keep(image, &result)?;

@@ -252,6 +252,28 @@ fn a_run_that_is_asked_to_end_says_how_to_go_on() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_written_ends_the_run_which_goes_on_when_it_can() {
+    let bench = Bench::new(2);
+    std::fs::create_dir(bench.at("maps")).unwrap();
+    // A file where a folder of pictures is to be.
+    std::fs::write(bench.at("maps/1"), b"").unwrap();
+    let output = bench.command(&format!("{EXPLAIN} maps")).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{words}");
+    assert_eq!(
+        words.matches("cannot make the folder maps/1").count(),
+        1,
+        "{words}"
+    );
+    assert!(words.contains("goes on from here"), "{words}");
+    assert!(!bench.at("maps/manifest.json").exists());
+    std::fs::remove_file(bench.at("maps/1")).unwrap();
+    bench.run(&format!("{EXPLAIN} maps"));
+    bench.run(&format!("{EXPLAIN} whole"));
+    assert_same(&bench.tree("whole"), &bench.tree("maps"));
+}
+
+#[test]
 fn images_may_come_from_a_list_on_standard_input() {
     let bench = Bench::new(1);
     let mut child = bench

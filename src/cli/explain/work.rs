@@ -12,7 +12,7 @@ use crate::dataset::store::FileIdentity;
 use crate::explain::batches::{Answer, explain_batch, takes};
 use crate::explain::methods::Unwatched;
 use crate::explain::{ExplainError, Explanation, Prediction, explain, predictions};
-use crate::file::{Destination, Hurry};
+use crate::file::{Destination, Hurry, WriteError};
 use crate::geometry::{InputGeometry, PixelSize};
 use crate::job::map_of;
 use crate::model::passes::Passes;
@@ -56,6 +56,29 @@ pub(super) struct Finding {
     pub(super) shown: Option<RgbImage>,
 }
 
+/// Why nothing more can be written into the folder, in a sentence.
+#[derive(Debug)]
+pub(super) struct Unwritable(pub(super) String);
+
+/// Why an image's pictures are not all there.
+#[derive(Debug)]
+enum Undrawn {
+    Picture(String),
+    File(WriteError),
+}
+
+impl From<String> for Undrawn {
+    fn from(reason: String) -> Self {
+        Self::Picture(reason)
+    }
+}
+
+impl From<WriteError> for Undrawn {
+    fn from(error: WriteError) -> Self {
+        Self::File(error)
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Times {
     pub(super) decode: Duration,
@@ -91,7 +114,8 @@ impl LabelParts {
 
 impl Work for Explainer<'_> {
     type Found = Answered;
-    type Done = Explained;
+    /// A folder that cannot be written to is no fault of the image: it ends the run.
+    type Done = Result<Explained, Unwritable>;
 
     fn keeps_photo(&self) -> bool {
         let draws = self.settings.pictures != Pictures::None;
@@ -132,7 +156,7 @@ impl Work for Explainer<'_> {
         }
     }
 
-    fn finish(&self, image: &Ready, found: Answered) -> Result<Explained, String> {
+    fn finish(&self, image: &Ready, found: Answered) -> Result<Self::Done, String> {
         let mut times = Times {
             decode: image.decode,
             prepare: image.prepare,
@@ -141,11 +165,12 @@ impl Work for Explainer<'_> {
             write: Duration::ZERO,
         };
         let beginning = self.settings.out.join(&self.stems[image.place]);
-        if let Some(folder) = beginning.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| {
-                let folder = visible(&folder.to_string_lossy());
-                format!("cannot make the folder {folder}: {error}")
-            })?;
+        if let Some(folder) = beginning.parent()
+            && let Err(error) = std::fs::create_dir_all(folder)
+        {
+            let folder = visible(&folder.to_string_lossy());
+            let reason = format!("cannot make the folder {folder}: {error}");
+            return Ok(Err(Unwritable(reason)));
         }
         let mut explanations = found.explanations.into_iter();
         let mut findings = Vec::new();
@@ -158,16 +183,19 @@ impl Work for Explainer<'_> {
                 files: BTreeMap::new(),
                 shown: None,
             };
-            timed(&mut times.write, || self.draw(image, &mut finding))?;
-            findings.push(finding);
+            match timed(&mut times.write, || self.draw(image, &mut finding)) {
+                Ok(()) => findings.push(finding),
+                Err(Undrawn::Picture(reason)) => return Err(reason),
+                Err(Undrawn::File(error)) => return Ok(Err(Unwritable(error.to_string()))),
+            }
         }
-        Ok(Explained {
+        Ok(Ok(Explained {
             predictions: found.predictions,
             findings,
             file: image.file,
             geometry: image.geometry,
             times,
-        })
+        }))
     }
 }
 
@@ -241,7 +269,7 @@ impl Explainer<'_> {
     }
 
     /// Writes what there is to see of a class.
-    fn draw(&self, image: &Ready, finding: &mut Finding) -> Result<(), String> {
+    fn draw(&self, image: &Ready, finding: &mut Finding) -> Result<(), Undrawn> {
         let (settings, style) = (self.settings, self.settings.style);
         let Finding {
             explanation,
@@ -272,10 +300,9 @@ impl Explainer<'_> {
         let mut files = BTreeMap::new();
         let mut save = |kind, ending: &str, picture: RgbImage| {
             let path = path(ending);
-            write_png(&picture, Destination::of_a_run(&path, Hurry::Yes))
-                .map_err(|error| error.to_string())?;
+            write_png(&picture, Destination::of_a_run(&path, Hurry::Yes))?;
             files.insert(kind, path);
-            Ok::<_, String>(())
+            Ok::<_, Undrawn>(())
         };
         let bounds = |parts: &Parts<'_>, view| match settings.size {
             PictureSize::Image | PictureSize::Input => parts.full_size(view),
@@ -304,8 +331,7 @@ impl Explainer<'_> {
             for (kind, grid, ending) in [("map", &map, "npy"), ("raw", &explanation.raw, "raw.npy")]
             {
                 let path = path(ending);
-                write_npy(grid, Destination::of_a_run(&path, Hurry::Yes))
-                    .map_err(|error| error.to_string())?;
+                write_npy(grid, Destination::of_a_run(&path, Hurry::Yes))?;
                 files.insert(kind, path);
             }
         }
