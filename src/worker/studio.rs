@@ -526,6 +526,12 @@ impl Explain for Studio {
             &name_part(&shown.explanation, shown.beside.as_ref(), request.style),
             &ending,
         );
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| {
+                let folder = crate::text::visible(&folder.to_string_lossy());
+                format!("cannot make the folder {folder}: {error}")
+            })?;
+        }
         save_png(&picture, &path)?;
         Ok(path)
     }
