@@ -14,7 +14,7 @@ use crate::model::passes::Passes;
 use crate::model::{ClassIndex, Input, Model, ModelError, RunError};
 use methods::Watch;
 use options::Options;
-use target::{Measure, Score};
+use target::Measure;
 
 /// One of the network's answers.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -184,12 +184,7 @@ pub fn explain(
         .versus
         .map(|other| prediction_of(model, input, &logits, other))
         .transpose()?;
-    let score = Score {
-        class,
-        measure: options.measure,
-        versus: options.versus,
-        negated: options.counterfactual,
-    };
+    let score = options.score(class);
     let found = fuse::map(model, input, passes, &layers, score, options, watch)?;
     let heatmap = Heatmap::from_raw(&found.raw);
     let not_finite_from = match heatmap.state {

@@ -44,7 +44,7 @@ use open::Opened;
 use precision::{Precision, PrecisionChoice, PrecisionError};
 use recipe::{Recipe, RecipeOverrides};
 use run::Plan;
-pub use run::{Batch, Changes, Pass, RunError, Slope};
+pub use run::{Batch, Changes, Pass, RunError, Slope, differentiate};
 use walk::{Found, Rule, Slopes, Wanted};
 
 /// Index of a class, as the model's output numbers them.
@@ -491,13 +491,19 @@ impl Model {
         Ok(*self.takes_batches.get_or_init(|| same))
     }
 
-    /// Runs as many inputs `[n, 3, height, width]` at once as are given, split at the layer that is
-    /// explained. Before each operation `stop` is asked whether to leave it at that.
+    /// Runs as many inputs `[n, 3, height, width]` at once as are given, split at a layer. Before each
+    /// operation `stop` is asked whether to leave it at that.
     ///
     /// # Errors
-    /// As [`Model::run`]; [`RunError::Stopped`] when it was to stop.
-    pub fn run_batch(&self, inputs: &Tensor, stop: &dyn Fn() -> bool) -> Result<Batch, ModelError> {
-        let plan = self.plan(&self.summary.layer)?;
+    /// As [`Model::run_at`]; [`RunError::NoBatch`] when the layer does not keep the images apart;
+    /// [`RunError::Stopped`] when it was to stop.
+    pub fn run_batch(
+        &self,
+        layer: &str,
+        inputs: &Tensor,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Batch, ModelError> {
+        let plan = self.plan(layer)?;
         Ok(plan.run_batch(&self.graph, inputs, stop)?)
     }
 

@@ -26,7 +26,7 @@ pub(super) struct ManyArguments {
     /// Cores to use; all of them without it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// Images that run through the network at once; 4 on the processor and 64 on a GPU without it
+    /// Images that run through the network at once; 1 on the processor and 64 on a GPU without it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     batch: Option<u16>,
     /// Only part I of N, told by the names of the images, so that each of N machines takes its own

@@ -1,15 +1,34 @@
-//! Grad-CAM of many images at once: one forward pass, and one backward pass for each class that is
-//! asked of them. The maps are those of [`super::methods::grad_cam`].
+//! Many images at once: one forward pass for each layer, and one backward pass for each class that is
+//! asked of them. The explanations are those of [`explain`].
 
 use image::RgbImage;
-use tch::{Device, Kind, Tensor};
 
-use super::options::{Fusion, Options};
-use super::{ExplainError, Explanation, Prediction, heaviest, prediction_at, ranked, softmax};
-use crate::heatmap::{Grid, Heatmap, MapState};
-use crate::model::{Batch, ClassIndex, Model, ModelError, RunError};
+use super::methods::Unwatched;
+use super::options::Options;
+use super::{ExplainError, Explanation, Prediction, explain, fuse, predictions};
+use crate::geometry::InputGeometry;
+use crate::model::passes::Passes;
+use crate::model::{Batch, ClassIndex, Input, Model, ModelError, Pass, Slope, differentiate};
 
-/// What the network says of one image of a batch.
+/// An image of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// As the network sees it.
+    pub seen: &'a RgbImage,
+    pub geometry: InputGeometry,
+}
+
+/// What is asked of each image.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// How many predictions.
+    pub top: usize,
+    /// The classes to explain, by the predictions.
+    pub classes: &'a dyn Fn(&[Prediction]) -> Vec<ClassIndex>,
+    pub options: &'a Options,
+}
+
+/// What the network says of an image.
 #[derive(Debug)]
 pub struct Answer {
     /// The best classes, best first.
@@ -21,114 +40,112 @@ pub struct Answer {
 /// Whether [`explain_batch`] can explain so; else each image is explained by itself.
 #[must_use]
 pub fn takes(options: &Options) -> bool {
-    let plain = Options {
-        // How maps are joined does not matter where there is one.
-        fusion: Fusion::default(),
-        ..options.clone()
-    };
-    plain == Options::default()
+    options.method.method().takes_batches() && !options.aug_smooth
 }
 
-/// Explains images of one size by Grad-CAM at the model's own layer. Runs as many as `full` at once,
-/// the last one repeated. `classes` says of the `top` best predictions of an image which classes are
-/// to be explained. Nothing of an image whose logits are not all finite, or whose map is not: it is
-/// to be looked at by itself.
+/// Explains images of one size. Runs as many as `full` at once, the last one repeated.
 ///
 /// # Errors
-/// When the network does not run on them, or a class is out of range.
+/// When the network does not run on them at once. Within, what [`explain`] says of an image.
 pub fn explain_batch(
     model: &Model,
-    images: &[&RgbImage],
+    subjects: &[Subject<'_>],
     full: usize,
-    top: usize,
-    classes: &dyn Fn(&[Prediction]) -> Vec<ClassIndex>,
-) -> Result<Vec<Option<Answer>>, ExplainError> {
-    let batch = model.run_batch(&model.tensor_of(&filled(images, full))?, &|| false)?;
-    let logits = batch.logits()?;
-    let asked: Vec<Option<Asked>> = logits
+    question: Question<'_>,
+) -> Result<Vec<Result<Answer, ExplainError>>, ExplainError> {
+    let seen: Vec<&RgbImage> = subjects.iter().map(|subject| subject.seen).collect();
+    let inputs = model.tensor_of(&filled(&seen, full))?;
+    let layers = fuse::layers(model, question.options)?;
+    let batches = layers
         .iter()
-        .take(images.len())
-        .map(|logits| Asked::new(model, logits, top, classes))
-        .collect();
-    let most = asked
-        .iter()
-        .flatten()
-        .map(|asked| asked.classes.len())
-        .max();
-    let mut maps: Vec<Vec<ChannelMap>> = Vec::new();
-    for turn in 0..most.unwrap_or(0) {
-        let class = |asked: Option<&Asked>| {
-            let class = asked.and_then(|asked| asked.classes.get(turn));
-            // Whoever has no more classes takes part with some class.
-            class.copied().unwrap_or(ClassIndex(0))
+        .map(|layer| model.run_batch(layer, &inputs, &|| false))
+        .collect::<Result<Vec<Batch>, ModelError>>()?;
+    let mut passes: Vec<Passes> = subjects.iter().map(|_| Passes::default()).collect();
+    for batch in &batches {
+        for (passes, pass) in passes.iter_mut().zip(batch.passes()?) {
+            passes.keep(pass);
+        }
+    }
+    let mut images = Vec::with_capacity(subjects.len());
+    for ((place, subject), passes) in (0..).zip(subjects).zip(passes) {
+        let input = Input {
+            tensor: inputs.f_narrow(0, place, 1)?,
+            seen: subject.seen.clone(),
+            geometry: subject.geometry,
         };
-        let wanted: Vec<ClassIndex> = (0..logits.len())
-            .map(|place| class(asked.get(place).and_then(Option::as_ref)))
-            .collect();
-        maps.push(grad_cams(&batch, &wanted)?);
+        images.push(Image::new(model, input, passes, &layers[0], question));
     }
-    let mut answers = Vec::with_capacity(images.len());
-    for (place, asked) in asked.into_iter().enumerate() {
-        let turns = maps.iter_mut().map(|maps| std::mem::take(&mut maps[place]));
-        answers.push(asked.and_then(|asked| asked.answered(model, &logits[place], turns)));
+    let most = images.iter().map(|image| image.classes.len()).max();
+    for turn in 0..most.unwrap_or(0) {
+        for layer in &layers {
+            let scores = images.iter();
+            let scores = scores.filter_map(|image| image.score(turn, layer, question.options));
+            differentiate(&scores.collect::<Vec<_>>()).map_err(ModelError::from)?;
+        }
+        for image in &mut images {
+            image.explain(model, turn, question.options);
+        }
     }
-    Ok(answers)
+    Ok(images.into_iter().map(|image| image.answer).collect())
 }
 
-/// What is asked of an image.
-struct Asked {
-    ranked: Vec<ClassIndex>,
-    probabilities: Vec<f32>,
-    predictions: Vec<Prediction>,
+/// An image, and what is known of it so far.
+struct Image {
+    input: Input,
+    passes: Passes,
+    /// The classes that are asked of it.
     classes: Vec<ClassIndex>,
+    answer: Result<Answer, ExplainError>,
 }
 
-impl Asked {
+impl Image {
     fn new(
         model: &Model,
-        logits: &[f32],
-        top: usize,
-        classes: &dyn Fn(&[Prediction]) -> Vec<ClassIndex>,
-    ) -> Option<Self> {
-        let ranked = ranked(logits).ok()?;
-        let probabilities = softmax(logits);
-        let predictions: Vec<Prediction> = (0..top.min(ranked.len()))
-            .map(|place| prediction_at(model, logits, &ranked, &probabilities, place))
-            .collect();
-        Some(Self {
-            classes: classes(&predictions),
-            ranked,
-            probabilities,
-            predictions,
-        })
+        input: Input,
+        mut passes: Passes,
+        layer: &str,
+        question: Question<'_>,
+    ) -> Self {
+        let pass = passes.at(model, &input, layer).map_err(ExplainError::from);
+        let answer = pass.and_then(|pass| {
+            Ok(Answer {
+                predictions: predictions(model, &input, pass.logits(), question.top)?,
+                explanations: Vec::new(),
+            })
+        });
+        let classes = answer
+            .as_ref()
+            .map(|answer| (question.classes)(&answer.predictions));
+        Self {
+            classes: classes.unwrap_or_default(),
+            input,
+            passes,
+            answer,
+        }
     }
 
-    fn answered(
-        self,
-        model: &Model,
-        logits: &[f32],
-        maps: impl Iterator<Item = ChannelMap>,
-    ) -> Option<Answer> {
-        let explained = |(class, map): (&ClassIndex, ChannelMap)| {
-            let place = self.ranked.iter().position(|other| other == class)?;
-            let heatmap = Heatmap::from_raw(&map.raw);
-            (heatmap.state != MapState::Nan).then(|| Explanation {
-                target: prediction_at(model, logits, &self.ranked, &self.probabilities, place),
-                versus: None,
-                layers: vec![model.summary().layer.clone()],
-                options: Options::default(),
-                raw: map.raw,
-                heatmap,
-                channels: heaviest(&map.weights),
-                not_finite_from: None,
-            })
+    /// Whose gradient is read in this turn, at this layer; nothing where the image has had its turns.
+    fn score(&self, turn: usize, layer: &str, options: &Options) -> Option<(&Pass, Vec<Slope>)> {
+        let score = options.score(*self.classes.get(turn)?);
+        let pass = self.passes.made(layer)?;
+        let slopes = options.method.method().slopes(&score, pass.logits());
+        Some((pass, slopes))
+    }
+
+    fn explain(&mut self, model: &Model, turn: usize, options: &Options) {
+        let Some(&class) = self.classes.get(turn) else {
+            return;
         };
-        let explanations: Option<Vec<Explanation>> =
-            self.classes.iter().zip(maps).map(explained).collect();
-        Some(Answer {
-            explanations: explanations?,
-            predictions: self.predictions,
-        })
+        let Self { input, passes, .. } = self;
+        let found = explain(model, input, passes, class, options, &mut Unwatched);
+        match (found, &mut self.answer) {
+            (Ok(explanation), Ok(answer)) => answer.explanations.push(explanation),
+            (Err(error), answer) => {
+                self.classes.clear();
+                *answer = Err(error);
+            }
+            (Ok(_), Err(_)) => {}
+        }
     }
 }
 
@@ -141,52 +158,6 @@ pub(super) fn filled<'a>(images: &[&'a RgbImage], full: usize) -> Vec<&'a RgbIma
         .copied()
         .chain(last.into_iter().cycle().take(missing))
         .collect()
-}
-
-/// A map before ReLU, and the weights of its channels.
-#[derive(Clone, Debug, Default)]
-pub(super) struct ChannelMap {
-    pub(super) raw: Grid,
-    pub(super) weights: Vec<f32>,
-}
-
-/// Maps of one class for each image.
-pub(super) fn grad_cams(
-    batch: &Batch,
-    classes: &[ClassIndex],
-) -> Result<Vec<ChannelMap>, ExplainError> {
-    let weights = batch.mean_gradients(classes)?;
-    let activations = batch.activations()?;
-    let spread = weights.f_unsqueeze(-1)?.f_unsqueeze(-1)?;
-    let maps =
-        activations
-            .f_mul(&spread)?
-            .f_sum_dim_intlist([1_i64].as_slice(), false, Kind::Float)?;
-    let &[_, height, width] = maps.size().as_slice() else {
-        return Err(ModelError::from(RunError::NotAClassifier(maps.size())).into());
-    };
-    let side = |side: i64| usize::try_from(side).unwrap_or(0);
-    let (width, height) = (side(width), side(height));
-    let (maps, weights) = (rows(&maps)?, rows(&weights)?);
-    Ok(maps
-        .into_iter()
-        .zip(weights)
-        .map(|(values, weights)| ChannelMap {
-            raw: Grid::new(width, height, values),
-            weights,
-        })
-        .collect())
-}
-
-/// The values of each image of `[n, …]`.
-fn rows(tensor: &Tensor) -> Result<Vec<Vec<f32>>, tch::TchError> {
-    let count = tensor.size().first().copied().unwrap_or(0).max(1);
-    let flat = tensor
-        .f_to_device(Device::Cpu)?
-        .f_to_kind(Kind::Float)?
-        .f_contiguous()?
-        .f_view([count, -1])?;
-    Vec::<Vec<f32>>::try_from(flat)
 }
 
 #[cfg(test)]

@@ -116,6 +116,17 @@ pub trait Method: Debug + Sync {
         false
     }
 
+    /// The slopes of the score at these logits, whose gradient it reads; none where it reads none.
+    fn slopes(&self, score: &Score, logits: &[f32]) -> Vec<Slope> {
+        score.slopes(logits)
+    }
+
+    /// Whether that gradient, the activations and the logits are all that it reads: many images are
+    /// then explained at once.
+    fn takes_batches(&self) -> bool {
+        false
+    }
+
     /// # Errors
     /// When libtorch refuses, the network lacks what the method needs, or it was called off.
     fn evidence(&self, case: &Case<'_>, watch: &mut dyn Watch) -> Result<Evidence, ExplainError>;

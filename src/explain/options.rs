@@ -1,7 +1,7 @@
 //! Options: how an explanation is made; all that is not the image and the class. Plain data.
 
 use super::methods::MethodId;
-use super::target::Measure;
+use super::target::{Measure, Score};
 use crate::model::ClassIndex;
 
 /// How an explanation is made.
@@ -28,6 +28,17 @@ impl Options {
     #[must_use]
     pub fn joined_by(&self) -> Fusion {
         self.method.method().fusion().unwrap_or(self.fusion)
+    }
+
+    /// What is explained of a class.
+    #[must_use]
+    pub fn score(&self, class: ClassIndex) -> Score {
+        Score {
+            class,
+            measure: self.measure,
+            versus: self.versus,
+            negated: self.counterfactual,
+        }
     }
 }
 

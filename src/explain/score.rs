@@ -3,14 +3,15 @@
 //! once.
 
 use image::RgbImage;
+use tch::{Device, Kind};
 
-use super::batches::{filled, grad_cams};
+use super::batches::filled;
 use super::{ExplainError, softmax};
 use crate::dataset::score::{Answer, KEPT, MapFigures, Score, TrueClass};
 use crate::dataset::truth::Object;
 use crate::geometry::InputGeometry;
 use crate::heatmap::{Grid, Heatmap, MapState};
-use crate::model::{ClassIndex, Model, RunError};
+use crate::model::{Batch, ClassIndex, Model, ModelError, RunError};
 
 /// An image to score.
 #[derive(Clone, Copy, Debug)]
@@ -35,8 +36,9 @@ pub fn score(
     stop: &dyn Fn() -> bool,
 ) -> Result<Vec<Result<Score, String>>, ExplainError> {
     let seen: Vec<&RgbImage> = subjects.iter().map(|subject| subject.seen).collect();
-    let batch = match model.run_batch(&model.tensor_of(&filled(&seen, full))?, stop) {
-        Err(crate::model::ModelError::Run(RunError::Stopped)) => {
+    let inputs = model.tensor_of(&filled(&seen, full))?;
+    let batch = match model.run_batch(&model.summary().layer, &inputs, stop) {
+        Err(ModelError::Run(RunError::Stopped)) => {
             return Err(ExplainError::CalledOff);
         }
         batch => batch?,
@@ -84,14 +86,34 @@ pub fn score(
         scores.iter_mut().zip(subjects).zip(&maps).zip(&true_maps)
     {
         if let Ok(score) = score {
-            score.map = figures(&map.raw, subject);
+            score.map = figures(map, subject);
             if score.truth.is_some() {
-                score.true_map = figures(&true_map.raw, subject);
-                score.agreement = agreement(&map.raw, &true_map.raw);
+                score.true_map = figures(true_map, subject);
+                score.agreement = agreement(map, true_map);
             }
         }
     }
     Ok(scores)
+}
+
+/// Grad-CAM maps before ReLU, of one class for each image.
+fn grad_cams(batch: &Batch, classes: &[ClassIndex]) -> Result<Vec<Grid>, ExplainError> {
+    let weights = batch.mean_gradients(classes)?;
+    let spread = weights.f_unsqueeze(-1)?.f_unsqueeze(-1)?;
+    let maps = batch.activations()?.f_mul(&spread)?.f_sum_dim_intlist(
+        [1_i64].as_slice(),
+        /* keepdim= */ false,
+        Kind::Float,
+    )?;
+    let &[_, height, width] = maps.size().as_slice() else {
+        return Err(ModelError::from(RunError::NotAClassifier(maps.size())).into());
+    };
+    let side = |side: i64| usize::try_from(side).unwrap_or(0);
+    let rows = maps.f_to_device(Device::Cpu)?.f_flatten(1, 2)?;
+    Ok(Vec::<Vec<f32>>::try_from(rows.f_contiguous()?)?
+        .into_iter()
+        .map(|values| Grid::new(side(width), side(height), values))
+        .collect())
 }
 
 /// What follows from the logits alone.

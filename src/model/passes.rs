@@ -21,6 +21,17 @@ impl Passes {
         Ok(&self.0[place])
     }
 
+    /// Adds one that was made with those of other images.
+    pub fn keep(&mut self, pass: Pass) {
+        self.0.push(pass);
+    }
+
+    /// The pass that is split at this layer, where it was made.
+    #[must_use]
+    pub fn made(&self, layer: &str) -> Option<&Pass> {
+        self.0.iter().find(|pass| pass.layer() == layer)
+    }
+
     /// About how much memory they hold.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -29,7 +29,7 @@ use super::dispatch::DispatchError;
 use super::graph::{Graph, Layer, MapLayout, Node, ValueId};
 use apart::Apart;
 pub use apart::Changes;
-pub use batch::Batch;
+pub use batch::{Batch, differentiate};
 use dense::{Dense, Living};
 pub use look::{first_not_finite, look_through, shapes};
 pub use map::Map;
@@ -55,6 +55,8 @@ pub enum RunError {
     NoLayer,
     #[error("the score of a class does not depend on layer {0}")]
     NoPath(String),
+    #[error("layer {0} does not keep the images of a batch apart")]
+    NoBatch(String),
     #[error("the run was stopped")]
     Stopped,
 }

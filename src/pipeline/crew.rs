@@ -4,8 +4,8 @@ use crate::model::device::DeviceChoice;
 
 /// More lanes than this on the processor take memory, a model each, for little.
 const MOST_LANES: usize = 8;
-/// Images that a lane on the processor runs at once: more give nothing, and take memory.
-const BATCH: usize = 4;
+/// Images that a lane on the processor runs at once: several take longer each, and more memory.
+const BATCH: usize = 1;
 /// While one of them waits for the GPU, the other makes its next batch ready and sends it there.
 const LANES_OF_GPU: usize = 2;
 /// Images that a GPU runs at once.

@@ -9,7 +9,7 @@ use image::RgbImage;
 use super::super::{Beside, Classes, PictureSize, Pictures};
 use super::Explainer;
 use crate::dataset::store::FileIdentity;
-use crate::explain::batches::{Answer, explain_batch, takes};
+use crate::explain::batches::{Answer, Question, Subject, explain_batch, takes};
 use crate::explain::methods::Unwatched;
 use crate::explain::{ExplainError, Explanation, Prediction, explain, predictions};
 use crate::file::{Destination, Hurry, WriteError};
@@ -127,32 +127,41 @@ impl Work for Explainer<'_> {
         if full == 1 || !takes(&self.options) {
             return images.iter().map(alone).collect();
         }
-        let seen: Vec<&RgbImage> = images.iter().map(|image| &image.seen).collect();
+        let subjects: Vec<Subject<'_>> = images
+            .iter()
+            .map(|image| Subject {
+                seen: &image.seen,
+                geometry: image.geometry,
+            })
+            .collect();
+        let question = Question {
+            top: self.ranks(),
+            classes: &|ranked| self.asked(ranked),
+            options: &self.options,
+        };
         let mut taken = Duration::ZERO;
         let answers = timed(&mut taken, || {
-            let asked = |ranked: &[Prediction]| self.asked(ranked);
-            explain_batch(model, &seen, full, self.ranks(), &asked)
+            explain_batch(model, &subjects, full, question)
         });
         let share = taken / u32::try_from(images.len()).unwrap_or(1);
+        let answered = |answer: Result<Answer, ExplainError>| {
+            let Answer {
+                predictions,
+                explanations,
+            } = answer.map_err(|error| error.to_string())?;
+            Ok(Answered {
+                predictions,
+                explanations,
+                forward: share,
+                explain: Duration::ZERO,
+            })
+        };
         match answers {
-            Err(error) => images.iter().map(|_| Err(error.to_string())).collect(),
-            Ok(answers) => images
-                .iter()
-                .zip(answers)
-                .map(|(image, answer)| match answer {
-                    Some(Answer {
-                        predictions,
-                        explanations,
-                    }) => Ok(Answered {
-                        predictions,
-                        explanations,
-                        forward: share,
-                        explain: Duration::ZERO,
-                    }),
-                    // What is wrong with it is found out by itself.
-                    None => alone(image),
-                })
-                .collect(),
+            Ok(answers) => answers.into_iter().map(answered).collect(),
+            Err(error) => {
+                tracing::warn!("explaining images one by one: {error}");
+                images.iter().map(alone).collect()
+            }
         }
     }
 

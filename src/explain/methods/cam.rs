@@ -28,6 +28,10 @@ impl Method for Cam {
         "Zhou et al. 2016, arXiv 1512.04150"
     }
 
+    fn takes_batches(&self) -> bool {
+        true
+    }
+
     fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
         let weights = case.pass.head_weights(&case.slopes())?;
         let weights = weights.ok_or_else(|| ExplainError::Unfit {

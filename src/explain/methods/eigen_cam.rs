@@ -5,7 +5,9 @@
 //! `principal.rs` has the rule for it. Nothing here depends on the class.
 
 use super::{Case, Evidence, Method, Watch};
+use crate::explain::target::Score;
 use crate::explain::{ExplainError, principal};
+use crate::model::Slope;
 
 #[derive(Debug)]
 pub struct EigenCam;
@@ -25,6 +27,14 @@ impl Method for EigenCam {
 
     fn paper(&self) -> &'static str {
         "Muhammad and Yeasin 2020, arXiv 2008.00299"
+    }
+
+    fn slopes(&self, _: &Score, _: &[f32]) -> Vec<Slope> {
+        Vec::new()
+    }
+
+    fn takes_batches(&self) -> bool {
+        true
     }
 
     fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {

@@ -27,6 +27,10 @@ impl Method for EigenGradCam {
         "after Muhammad and Yeasin 2020, arXiv 2008.00299"
     }
 
+    fn takes_batches(&self) -> bool {
+        true
+    }
+
     fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
         let gradients = case.pass.gradients(&case.slopes())?;
         let shares = gradients.f_mul(&case.pass.activations()?)?;

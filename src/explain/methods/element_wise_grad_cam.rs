@@ -26,6 +26,10 @@ impl Method for ElementWiseGradCam {
         "pytorch-grad-cam, GradCAMElementWise"
     }
 
+    fn takes_batches(&self) -> bool {
+        true
+    }
+
     fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
         let activations = case.pass.activations()?;
         let gradients = case.pass.gradients(&case.slopes())?;

@@ -40,8 +40,16 @@ impl Method for FinerCam {
         "Zhang et al. 2025, arXiv 2501.11309"
     }
 
+    fn slopes(&self, score: &Score, logits: &[f32]) -> Vec<Slope> {
+        slopes(score, logits)
+    }
+
+    fn takes_batches(&self) -> bool {
+        true
+    }
+
     fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        let slopes = slopes(&case.score, case.pass.logits());
+        let slopes = self.slopes(&case.score, case.pass.logits());
         weighted(
             &case.pass.activations()?,
             &case.pass.mean_gradients(&slopes)?,

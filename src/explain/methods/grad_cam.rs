@@ -29,6 +29,10 @@ impl Method for GradCam {
         "Selvaraju et al. 2017, arXiv 1610.02391"
     }
 
+    fn takes_batches(&self) -> bool {
+        true
+    }
+
     fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
         weighted(
             &case.pass.activations()?,

@@ -34,6 +34,10 @@ impl Method for GradCamPlusPlus {
         "Chattopadhyay et al. 2018, arXiv 1710.11063"
     }
 
+    fn takes_batches(&self) -> bool {
+        true
+    }
+
     fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
         let activations = case.pass.activations()?;
         let gradients = case.pass.gradients(&case.slopes())?;

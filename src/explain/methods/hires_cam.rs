@@ -35,6 +35,10 @@ impl Method for HiResCam {
         "Draelos and Carin 2020, arXiv 2011.08891"
     }
 
+    fn takes_batches(&self) -> bool {
+        true
+    }
+
     fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
         let activations = case.pass.activations()?;
         let gradients = case.pass.gradients(&case.slopes())?;

@@ -27,6 +27,10 @@ impl Method for LayerCam {
         "Jiang et al. 2021, doi 10.1109/TIP.2021.3089943"
     }
 
+    fn takes_batches(&self) -> bool {
+        true
+    }
+
     fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
         let activations = case.pass.activations()?;
         let gradients = case.pass.gradients(&case.slopes())?;

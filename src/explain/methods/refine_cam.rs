@@ -39,6 +39,10 @@ impl Method for RefineCam {
         Some(Fusion::Product)
     }
 
+    fn takes_batches(&self) -> bool {
+        true
+    }
+
     fn evidence(&self, case: &Case<'_>, watch: &mut dyn Watch) -> Result<Evidence, ExplainError> {
         GradCamPlusPlus.evidence(case, watch)
     }

@@ -34,6 +34,10 @@ impl Method for XGradCam {
         "Fu et al. 2020, arXiv 2008.02312"
     }
 
+    fn takes_batches(&self) -> bool {
+        true
+    }
+
     fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
         let activations = case.pass.activations()?;
         let gradients = case.pass.gradients(&case.slopes())?;

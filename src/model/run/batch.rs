@@ -1,19 +1,24 @@
 //! Batch: many images' way through the network at once, for figures of each of them.
 
+use std::borrow::Borrow;
+use std::cell::RefCell;
 use std::collections::HashSet;
 
 use tch::{Kind, Tensor};
 
-use super::{Map, Plan, RunError, Steps};
+use super::{Map, Pass, Plan, RunError, Slope, Steps};
 use crate::model::ClassIndex;
-use crate::model::graph::Graph;
+use crate::model::graph::{Graph, ValueId};
 
 /// Images that were run together, split at the target layer.
 #[derive(Debug)]
 pub struct Batch {
     layer: String,
-    /// Output of the target layer, `[n, …]`; the leaf of the suffix.
+    tap: ValueId,
+    /// Output of the target layer, `[n, …]`.
     activations: Tensor,
+    /// The same for each image, `[1, …]`; the leaves of the suffix.
+    leaves: Vec<Tensor>,
     map: Map,
     /// `[n, classes]`, with the suffix's graph behind it unless `pooled_head` is there.
     scores: Tensor,
@@ -49,19 +54,32 @@ impl Plan {
         let tapped = values[tap.0].take().ok_or_else(no_path)?;
         let map = self.map_of(&tapped)?;
         let pooled_head = self.head_weight(graph);
-        let activations = tapped
-            .f_detach()?
-            .f_set_requires_grad(pooled_head.is_none())?;
+        let count = inputs.size().first().copied().unwrap_or(0);
+        if tapped.size().first() != Some(&count) {
+            return Err(RunError::NoBatch(self.layer.name.clone()));
+        }
+        let leaves = (0..count)
+            .map(|place| {
+                let own = tapped.f_detach()?.f_narrow(0, place, 1)?;
+                own.f_set_requires_grad(pooled_head.is_none())
+            })
+            .collect::<Result<Vec<Tensor>, _>>()?;
+        let activations = match pooled_head {
+            Some(_) => tapped,
+            None => Tensor::f_cat(&leaves, 0)?,
+        };
         values[tap.0] = Some(activations.shallow_clone());
         self.suffix.run_and(graph, &mut values, |_, _| go_on())?;
         let scores = values[graph.output.0].take().ok_or_else(no_path)?;
         let size = scores.size();
-        if size.len() != 2 || size.first() != inputs.size().first() {
+        if size.len() != 2 || size.first() != Some(&count) {
             return Err(RunError::NotAClassifier(size));
         }
         Ok(Batch {
             layer: self.layer.name.clone(),
-            activations,
+            tap,
+            activations: activations.f_detach()?,
+            leaves,
             map,
             scores,
             pooled_head,
@@ -84,7 +102,7 @@ impl Batch {
     /// # Errors
     /// When libtorch refuses.
     pub fn activations(&self) -> Result<Tensor, RunError> {
-        Ok(self.map.view_all(&self.activations.f_detach()?)?)
+        Ok(self.map.view_all(&self.activations)?)
     }
 
     /// Gradient of the logit of one class for each image with respect to the activations, its mean
@@ -111,15 +129,80 @@ impl Batch {
             let weights = weight.f_index_select(0, &rows)?.f_to_kind(Kind::Float)?;
             return Ok(weights.f_div_scalar(positions)?);
         }
-        // No image's score depends on another image: the gradient of the sum has the gradient of
-        // each in its place.
+        // No image's score depends on another image: the gradient of the sum has each one's own.
         let picked = self.scores.f_gather(1, &rows.f_unsqueeze(1)?, false)?;
-        let gradients =
-            Tensor::f_run_backward(&[picked.f_sum(None)?], &[&self.activations], true, false)?;
-        let gradient = gradients
-            .first()
-            .ok_or_else(|| RunError::NoPath(self.layer.clone()))?;
-        let gradients = self.map.view_all(gradient)?;
+        let gradients = backward(&picked.f_sum(None)?, &self.leaves, &self.layer)?;
+        let gradients = self.map.view_all(&Tensor::f_cat(&gradients, 0)?)?;
         Ok(gradients.f_mean_dim([2_i64, 3].as_slice(), false, Kind::Float)?)
+    }
+
+    /// The pass of each image, for methods that read activations, logits and gradients. A pass runs
+    /// backward through the whole batch, unless [`differentiate`] has done so for all.
+    ///
+    /// # Errors
+    /// When libtorch refuses.
+    pub fn passes(&self) -> Result<Vec<Pass>, RunError> {
+        let images = (0..).zip(&self.leaves).zip(self.logits()?);
+        images
+            .map(|((place, leaf), logits)| {
+                Ok(Pass {
+                    layer: self.layer.clone(),
+                    tap: self.tap,
+                    activations: leaf.shallow_clone(),
+                    // Values are not divided by image here: whatever needs them is run again.
+                    bridge: Vec::new(),
+                    map: self.map,
+                    scores: self.scores.f_narrow(0, place, 1)?,
+                    logits,
+                    pooled_head: self.pooled_head.as_ref().map(Tensor::shallow_clone),
+                    dense: None,
+                    readers: None,
+                    gradient: RefCell::default(),
+                    bytes: 4 * leaf.numel(),
+                })
+            })
+            .collect()
+    }
+}
+
+/// Gives each pass the gradient of its score, by one backward pass for all of them: those of a batch
+/// share their way through the network, and no image's score depends on another image.
+///
+/// # Errors
+/// When a class is out of range or libtorch refuses.
+pub fn differentiate(scores: &[(&Pass, Vec<Slope>)]) -> Result<(), RunError> {
+    let asked = |(pass, slopes): &&(&Pass, Vec<Slope>)| {
+        // There the gradient is a row of a weight.
+        pass.pooled_head.is_none() && !slopes.is_empty()
+    };
+    let scores: Vec<_> = scores.iter().filter(asked).collect();
+    let Some(((first, _), _)) = scores.split_first() else {
+        return Ok(());
+    };
+    let values = scores
+        .iter()
+        .map(|(pass, slopes)| pass.score(slopes))
+        .collect::<Result<Vec<Tensor>, RunError>>()?;
+    let sum = Tensor::f_stack(&values, 0)?.f_sum(None)?;
+    let leaves: Vec<&Tensor> = scores.iter().map(|(pass, _)| &pass.activations).collect();
+    let gradients = backward(&sum, &leaves, &first.layer)?;
+    for ((pass, slopes), gradient) in scores.into_iter().zip(gradients) {
+        let gradient = pass.map.view(&gradient)?;
+        pass.gradient.replace(Some((slopes.clone(), gradient)));
+    }
+    Ok(())
+}
+
+/// Gradient of a score with respect to the activations of each image, as they are.
+fn backward<T: Borrow<Tensor>>(
+    score: &Tensor,
+    leaves: &[T],
+    layer: &str,
+) -> Result<Vec<Tensor>, RunError> {
+    let gradients = Tensor::f_run_backward(&[score], leaves, true, false)?;
+    if gradients.iter().all(Tensor::defined) {
+        Ok(gradients)
+    } else {
+        Err(RunError::NoPath(layer.to_owned()))
     }
 }
