@@ -61,14 +61,14 @@ impl Explanation {
     /// What people call the method.
     #[must_use]
     pub fn method(&self) -> &'static str {
-        self.options.method.method().name()
+        self.options.method.method().name
     }
 
     /// "layer4", "mean of layer3, layer4", "the input".
     #[must_use]
     pub fn layer(&self) -> String {
         match self.layers.as_slice() {
-            [] if self.options.method.method().reads() == methods::Reads::Attention => {
+            [] if self.options.method.method().reads == methods::Reads::Attention => {
                 "the attention of all blocks".to_owned()
             }
             [] => "the input".to_owned(),
@@ -194,7 +194,7 @@ pub fn explain(
     Ok(Explanation {
         target,
         versus,
-        layers: match options.method.method().reads() {
+        layers: match options.method.method().reads {
             methods::Reads::Layer => layers,
             _ => Vec::new(),
         },

@@ -113,8 +113,8 @@ pub fn used(page: Page, state: &State) -> Vec<usize> {
             (0..state.layers.len()).filter(used).collect()
         }
         Page::Methods => {
-            let used = state.options.method.method().key();
-            let is_used = |place: &usize| METHODS[*place].key() == used;
+            let used = state.options.method.method().key;
+            let is_used = |place: &usize| METHODS[*place].key == used;
             (0..METHODS.len()).filter(is_used).collect()
         }
         Page::Orders => {

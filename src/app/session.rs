@@ -49,7 +49,7 @@ impl Session {
             fingerprint: summary.fingerprint.clone(),
             class,
             layers: state.options.layers.clone(),
-            method: state.options.method.method().key().to_owned(),
+            method: state.options.method.method().key.to_owned(),
             view: state.style.view.name().to_owned(),
             colormap: state.style.colormap.name().to_owned(),
             opacity: Some(state.style.opacity),

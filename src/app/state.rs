@@ -342,7 +342,7 @@ impl State {
     /// Whether the wanted explanation takes long enough to be called off.
     #[must_use]
     pub fn is_slow(&self) -> bool {
-        self.options.method.method().is_slow() || self.options.aug_smooth || self.progress.is_some()
+        self.options.method.method().is_slow || self.options.aug_smooth || self.progress.is_some()
     }
 
     /// What the terminal needs of a picture.
@@ -404,7 +404,7 @@ impl State {
 fn more_to_say(options: &Options, style: Style, compared: bool) -> bool {
     compared
         || options.layers.len() > 1
-        || options.method.method().fusion().is_some()
+        || options.method.method().fusion.is_some()
         || options.measure != Measure::Logit
         || options.versus.is_some()
         || options.counterfactual

@@ -315,7 +315,7 @@ fn metrics(
     let mut kept = Vec::new();
     for id in &settings.metrics {
         let metric = id.metric();
-        let lacking = match (metric.needs(), truth) {
+        let lacking = match (metric.needs, truth) {
             (Needs::Nothing, _) | (Needs::Truth, Some(_)) => None,
             (Needs::Boxes, Some(truth)) if truth.has_boxes() => None,
             (Needs::Boxes, Some(truth)) => {
@@ -328,9 +328,9 @@ fn metrics(
         match lacking {
             None => kept.push(*id),
             Some(why) if settings.any_metric => {
-                notes.push(format!("{} is left out: {why}", metric.key()));
+                notes.push(format!("{} is left out: {why}", metric.key));
             }
-            Some(why) => bail!("{} cannot be measured: {why}", metric.key()),
+            Some(why) => bail!("{} cannot be measured: {why}", metric.key),
         }
     }
     Ok(kept)
@@ -353,7 +353,7 @@ fn tasks(settings: &EvaluateSettings, model: &Model) -> Vec<Task> {
         },
     };
     let of_method = |method: &MethodId| -> Vec<Task> {
-        match method.method().reads() {
+        match method.method().reads {
             Reads::Layer => layers
                 .iter()
                 .map(|layer| task(*method, Some(layer)))

@@ -56,7 +56,7 @@ pub fn run(settings: &ExplainSettings, out: &mut dyn Write) -> Result<bool> {
     let progress = Progress::new();
     let found = settings.many.images(&progress)?;
     let mut crew = settings.many.crew(found.own.len());
-    crew.expects_one &= !settings.options.method.method().is_slow() && !settings.options.aug_smooth;
+    crew.expects_one &= !settings.options.method.method().is_slow && !settings.options.aug_smooth;
     std::fs::create_dir_all(&settings.out)
         .with_context(|| format!("cannot make the folder {}", shown(&settings.out)))?;
     let stopped = stopped_by_signals()?;
@@ -140,7 +140,7 @@ impl<'a> Explainer<'a> {
                 "precision": summary.precision,
                 "preprocessing": summary.recipe,
             },
-            "method": options.method.method().key(),
+            "method": options.method.method().key,
             "layers": match options.layers.as_slice() {
                 [] => std::slice::from_ref(&summary.layer),
                 layers => layers,

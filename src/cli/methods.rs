@@ -44,17 +44,17 @@ pub fn run(settings: MethodsSettings, out: &mut dyn Write) -> Result<()> {
 }
 
 fn rows() -> impl Iterator<Item = Row> {
-    let row = |method: &&'static dyn Method| Row {
-        key: method.key(),
-        name: method.name(),
-        summary: method.summary(),
-        paper: method.paper(),
-        reads: match method.reads() {
+    let row = |method: &&'static Method| Row {
+        key: method.key,
+        name: method.name,
+        summary: method.summary,
+        paper: method.paper,
+        reads: match method.reads {
             Reads::Layer => "layer",
             Reads::Pixels => "pixels",
             Reads::Attention => "attention",
         },
-        slow: method.is_slow(),
+        slow: method.is_slow,
     };
     METHODS.iter().map(row)
 }
@@ -93,14 +93,9 @@ mod tests {
         assert_eq!(lines.lines().count(), METHODS.len());
         for (method, line) in METHODS.iter().zip(lines.lines()) {
             let row: serde_json::Value = serde_json::from_str(line).unwrap();
-            assert_eq!(row["key"], method.key());
-            assert_eq!(row["slow"], method.is_slow());
-            for text in [
-                method.key(),
-                method.name(),
-                method.summary(),
-                method.paper(),
-            ] {
+            assert_eq!(row["key"], method.key);
+            assert_eq!(row["slow"], method.is_slow);
+            for text in [method.key, method.name, method.summary, method.paper] {
                 assert!(table.contains(text), "{text}");
             }
         }

@@ -40,7 +40,7 @@ pub struct Answer {
 /// Whether [`explain_batch`] can explain so; else each image is explained by itself.
 #[must_use]
 pub fn takes(options: &Options) -> bool {
-    options.method.method().takes_batches() && !options.aug_smooth
+    options.method.method().takes_batches && !options.aug_smooth
 }
 
 /// Explains images of one size. Runs as many as `full` at once, the last one repeated.
@@ -128,7 +128,7 @@ impl Image {
     fn score(&self, turn: usize, layer: &str, options: &Options) -> Option<(&Pass, Vec<Slope>)> {
         let score = options.score(*self.classes.get(turn)?);
         let pass = self.passes.made(layer)?;
-        let slopes = options.method.method().slopes(&score, pass.logits());
+        let slopes = (options.method.method().slopes)(&score, pass.logits());
         Some((pass, slopes))
     }
 

@@ -139,43 +139,36 @@ pub enum Needs {
 }
 
 /// A way to judge maps.
-pub trait Metric: Debug + Sync {
+#[derive(Debug)]
+pub struct Metric {
     /// On the command line: "pointing".
-    fn key(&self) -> &'static str;
-
+    pub key: &'static str,
     /// Over its table: "Pointing game".
-    fn name(&self) -> &'static str;
-
+    pub name: &'static str,
     /// What it measures, in one line.
-    fn summary(&self) -> &'static str;
-
-    fn needs(&self) -> Needs {
-        Needs::Nothing
-    }
-
+    pub summary: &'static str,
+    pub needs: Needs,
     /// What [`Metric::measure`] says, in this order.
-    fn figures(&self) -> &'static [Figure];
-
+    pub figures: &'static [Figure],
     /// A tally for each figure.
-    ///
-    /// # Errors
-    /// When the method does not work on the network, libtorch refuses, or it was called off.
-    fn measure(
-        &self,
-        maps: &mut Maps<'_, '_>,
-        watch: &mut dyn Watch,
-    ) -> Result<Vec<Tally>, ExplainError>;
+    pub measure: Measure,
 }
 
+/// What a metric makes of an image's maps.
+///
+/// # Errors
+/// When the method does not work on the network, libtorch refuses, or it was called off.
+pub type Measure = fn(&mut Maps<'_, '_>, &mut dyn Watch) -> Result<Vec<Tally>, ExplainError>;
+
 /// Every metric, in the order of the tables.
-pub static METRICS: &[&dyn Metric] = &[
-    &pointing::Pointing,
-    &localization::Localization,
-    &average_drop::AverageDrop,
-    &causal::DeletionInsertion,
-    &road::Road,
-    &occlusion::Occlusion,
-    &randomization::Randomization,
+pub static METRICS: &[&Metric] = &[
+    &pointing::METRIC,
+    &localization::METRIC,
+    &average_drop::METRIC,
+    &causal::METRIC,
+    &road::METRIC,
+    &occlusion::METRIC,
+    &randomization::METRIC,
 ];
 
 /// A metric by its place in [`METRICS`].
@@ -189,7 +182,7 @@ impl MetricId {
     }
 
     #[must_use]
-    pub fn metric(self) -> &'static dyn Metric {
+    pub fn metric(self) -> &'static Metric {
         METRICS[self.0]
     }
 }
@@ -199,9 +192,9 @@ impl std::str::FromStr for MetricId {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wanted = text.trim().to_lowercase();
-        let keys = METRICS.iter().map(|metric| metric.key());
+        let keys = METRICS.iter().map(|metric| metric.key);
         Self::all()
-            .find(|id| id.metric().key() == wanted)
+            .find(|id| id.metric().key == wanted)
             .ok_or_else(|| {
                 let keys: Vec<&str> = keys.collect();
                 format!("there is no such metric; there are {}", keys.join(", "))

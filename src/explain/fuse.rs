@@ -27,8 +27,8 @@ pub(super) struct Found {
 pub(super) fn layers(model: &Model, options: &Options) -> Result<Vec<String>, ExplainError> {
     let method = options.method.method();
     let own = &model.summary().layer;
-    Ok(match (method.reads(), options.layers.as_slice()) {
-        (Reads::Layer, named) if method.fusion().is_some() && named.len() < 2 => {
+    Ok(match (method.reads, options.layers.as_slice()) {
+        (Reads::Layer, named) if method.fusion.is_some() && named.len() < 2 => {
             model.stages(named.first().unwrap_or(own), refine_cam::STAGES)?
         }
         (Reads::Layer, [_, ..]) => options.layers.clone(),
@@ -133,7 +133,7 @@ fn over_layers(
 }
 
 fn one(case: &Case<'_>, options: &Options, watch: &mut dyn Watch) -> Result<Found, ExplainError> {
-    match options.method.method().evidence(case, watch)? {
+    match (options.method.method().evidence)(case, watch)? {
         Evidence::Map(raw) => Ok(Found {
             raw,
             weights: Vec::new(),

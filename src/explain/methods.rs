@@ -88,48 +88,52 @@ pub enum Reads {
 }
 
 /// A way from a score to a map.
-pub trait Method: Debug + Sync {
+#[derive(Debug)]
+pub struct Method {
     /// What people call it: "Grad-CAM++".
-    fn name(&self) -> &'static str;
-
+    pub name: &'static str,
     /// On the command line: "grad-cam++".
-    fn key(&self) -> &'static str;
-
+    pub key: &'static str,
     /// What it does, in at most 60 columns.
-    fn summary(&self) -> &'static str;
-
+    pub summary: &'static str,
     /// "Selvaraju et al. 2017, arXiv 1610.02391".
-    fn paper(&self) -> &'static str;
-
-    fn reads(&self) -> Reads {
-        Reads::Layer
-    }
-
+    pub paper: &'static str,
+    pub reads: Reads,
     /// How it joins the maps of several layers, where that is what the method is. It then reads the
     /// last layers of the stages, unless the user names several layers.
-    fn fusion(&self) -> Option<Fusion> {
-        None
-    }
-
+    pub fusion: Option<Fusion>,
     /// Whether it takes many passes through the network, and says how far it is.
-    fn is_slow(&self) -> bool {
-        false
-    }
-
+    pub is_slow: bool,
     /// The slopes of the score at these logits, whose gradient it reads; none where it reads none.
-    fn slopes(&self, score: &Score, logits: &[f32]) -> Vec<Slope> {
-        score.slopes(logits)
-    }
-
+    pub slopes: fn(&Score, &[f32]) -> Vec<Slope>,
     /// Whether that gradient, the activations and the logits are all that it reads: many images are
     /// then explained at once.
-    fn takes_batches(&self) -> bool {
-        false
-    }
+    pub takes_batches: bool,
+    pub evidence: Find,
+}
 
-    /// # Errors
-    /// When libtorch refuses, the network lacks what the method needs, or it was called off.
-    fn evidence(&self, case: &Case<'_>, watch: &mut dyn Watch) -> Result<Evidence, ExplainError>;
+/// What a method finds in a case.
+///
+/// # Errors
+/// When libtorch refuses, the network lacks what the method needs, or it was called off.
+pub type Find = fn(&Case<'_>, &mut dyn Watch) -> Result<Evidence, ExplainError>;
+
+impl Method {
+    /// What most methods have in common; each has names of its own.
+    const fn by(evidence: Find) -> Self {
+        Self {
+            name: "",
+            key: "",
+            summary: "",
+            paper: "",
+            reads: Reads::Layer,
+            fusion: None,
+            is_slow: false,
+            slopes: Score::slopes,
+            takes_batches: false,
+            evidence,
+        }
+    }
 }
 
 /// Somebody who wants to know how far a slow method is, and may call it off.
@@ -152,32 +156,32 @@ impl Watch for Unwatched {
 }
 
 /// Every method, in the order of the picker.
-pub static METHODS: &[&dyn Method] = &[
-    &grad_cam::GradCam,
-    &grad_cam_plus_plus::GradCamPlusPlus,
-    &xgrad_cam::XGradCam,
-    &hires_cam::HiResCam,
-    &element_wise_grad_cam::ElementWiseGradCam,
-    &layer_cam::LayerCam,
-    &cam::Cam,
-    &finer_cam::FinerCam,
-    &shapley_cam::ShapleyCam,
-    &refine_cam::RefineCam,
-    &eigen_cam::EigenCam,
-    &eigen_grad_cam::EigenGradCam,
-    &ablation_cam::AblationCam,
-    &score_cam::ScoreCam,
-    &full_grad::FullGrad,
-    &smooth_grad_cam_plus_plus::SmoothGradCamPlusPlus,
-    &guided_backprop::GuidedBackprop,
-    &guided_grad_cam::GuidedGradCam,
-    &deconvolution::Deconvolution,
-    &gradient::Gradient,
-    &integrated_gradients::IntegratedGradients,
-    &smooth_grad::SmoothGrad,
-    &occlusion::Occlusion,
-    &attention_rollout::AttentionRollout,
-    &gradient_attention_rollout::GradientAttentionRollout,
+pub static METHODS: &[&Method] = &[
+    &grad_cam::METHOD,
+    &grad_cam_plus_plus::METHOD,
+    &xgrad_cam::METHOD,
+    &hires_cam::METHOD,
+    &element_wise_grad_cam::METHOD,
+    &layer_cam::METHOD,
+    &cam::METHOD,
+    &finer_cam::METHOD,
+    &shapley_cam::METHOD,
+    &refine_cam::METHOD,
+    &eigen_cam::METHOD,
+    &eigen_grad_cam::METHOD,
+    &ablation_cam::METHOD,
+    &score_cam::METHOD,
+    &full_grad::METHOD,
+    &smooth_grad_cam_plus_plus::METHOD,
+    &guided_backprop::METHOD,
+    &guided_grad_cam::METHOD,
+    &deconvolution::METHOD,
+    &gradient::METHOD,
+    &integrated_gradients::METHOD,
+    &smooth_grad::METHOD,
+    &occlusion::METHOD,
+    &attention_rollout::METHOD,
+    &gradient_attention_rollout::METHOD,
 ];
 
 /// A method by its place in [`METHODS`]. The first one is the default.
@@ -191,7 +195,7 @@ impl MethodId {
     }
 
     #[must_use]
-    pub fn method(self) -> &'static dyn Method {
+    pub fn method(self) -> &'static Method {
         METHODS[self.0]
     }
 }
@@ -206,9 +210,9 @@ impl std::str::FromStr for MethodId {
         };
         let wanted = plain(text);
         Self::all()
-            .find(|id| plain(id.method().key()) == wanted || plain(id.method().name()) == wanted)
+            .find(|id| plain(id.method().key) == wanted || plain(id.method().name) == wanted)
             .ok_or_else(|| {
-                let keys: Vec<&str> = METHODS.iter().map(|method| method.key()).collect();
+                let keys: Vec<&str> = METHODS.iter().map(|method| method.key).collect();
                 format!("there is no such method; there are {}", keys.join(", "))
             })
     }
@@ -230,15 +234,15 @@ mod tests {
         let mut keys = HashSet::new();
         for id in MethodId::all() {
             let method = id.method();
-            assert_eq!(method.key().parse(), Ok(id));
-            assert_eq!(method.name().to_uppercase().parse(), Ok(id));
-            assert!(keys.insert(method.key()), "{} stands twice", method.key());
+            assert_eq!(method.key.parse(), Ok(id));
+            assert_eq!(method.name.to_uppercase().parse(), Ok(id));
+            assert!(keys.insert(method.key), "{} stands twice", method.key);
             assert!(
-                (1..=60).contains(&method.summary().chars().count()),
+                (1..=60).contains(&method.summary.chars().count()),
                 "{}",
-                method.summary()
+                method.summary
             );
-            assert!(!method.paper().is_empty());
+            assert!(!method.paper.is_empty());
         }
         let error = "no-cam".parse::<MethodId>().unwrap_err();
         assert!(error.contains("grad-cam"), "{error}");

@@ -27,7 +27,7 @@ impl Options {
     /// How the maps of several layers become one: the method's own way, where it has one.
     #[must_use]
     pub fn joined_by(&self) -> Fusion {
-        self.method.method().fusion().unwrap_or(self.fusion)
+        self.method.method().fusion.unwrap_or(self.fusion)
     }
 
     /// What is explained of a class.

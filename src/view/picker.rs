@@ -153,15 +153,15 @@ fn row(state: &State, page: Page, item: usize, used: bool, wide: bool) -> Row {
         }
         Page::Methods => {
             let method = METHODS[item];
-            let slow = if method.is_slow() { "slow" } else { "" };
+            let slow = if method.is_slow { "slow" } else { "" };
             Row {
                 cells: vec![
-                    method.name().to_owned(),
+                    method.name.to_owned(),
                     format!("{slow:4}"),
-                    method.summary().to_owned(),
+                    method.summary.to_owned(),
                 ],
                 note: if wide {
-                    method.paper().to_owned()
+                    method.paper.to_owned()
                 } else {
                     String::new()
                 },
@@ -304,12 +304,12 @@ fn detail(state: &State, page: Page, item: usize) -> String {
         }
         Page::Methods => {
             let method = METHODS[item];
-            let reads = match method.reads() {
+            let reads = match method.reads {
                 Reads::Layer => "reads the target layer",
                 Reads::Pixels => "reads the pixels, no layer",
                 Reads::Attention => "reads the attention of all blocks",
             };
-            format!("{} · {} · {reads}", method.summary(), method.paper())
+            format!("{} · {} · {reads}", method.summary, method.paper)
         }
         Page::Orders => {
             let by = By::all().nth(item).unwrap_or(By::Name);

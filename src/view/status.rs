@@ -142,7 +142,7 @@ pub(super) fn progress(state: &State) -> Option<String> {
         return Some(format!("{words}; {others}"));
     }
     let (done, total) = state.progress?;
-    let method = state.options.method.method().name();
+    let method = state.options.method.method().name;
     Some(format!(
         "{method} {done} of {total} · Esc or any change stops"
     ))

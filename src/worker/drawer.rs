@@ -159,7 +159,7 @@ impl Drawer {
         if self.options == Options::default() {
             return words;
         }
-        let method = self.options.method.method().name();
+        let method = self.options.method.method().name;
         format!("{words}, {method}, {}", explanation.layer())
     }
 

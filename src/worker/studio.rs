@@ -413,7 +413,7 @@ impl Explain for Studio {
 
     fn ahead(&mut self, request: &Request, rank: usize) -> Result<Option<Arc<Heat>>, String> {
         let options = &request.options;
-        let is_slow = options.method.method().is_slow() || options.aug_smooth;
+        let is_slow = options.method.method().is_slow || options.aug_smooth;
         let Form::Layers { cell_px } = request.form else {
             return Ok(None);
         };

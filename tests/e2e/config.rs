@@ -1,10 +1,10 @@
 //! The configuration in force, from outside: in the interface and on the command line.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use crate::console::{Console, Kind, Line, contains};
-use crate::here;
+use crate::{gradcam as program, here};
 
 /// A home whose configuration is this.
 fn home(text: &str) -> tempfile::TempDir {
@@ -61,7 +61,7 @@ fn no_color_leaves_text_without_colors_and_pictures_with_theirs() {
 }
 
 fn gradcam(home: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_gradcam"))
+    program()
         .args(arguments)
         .current_dir(home)
         .env("XDG_CONFIG_HOME", home)

@@ -1,19 +1,15 @@
 //! `gradcam doctor`: in a terminal and without one, as text and as JSON.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 
 use crate::console::{Console, Kind, contains};
-use crate::here;
 use crate::inline::FOOT;
+use crate::{gradcam, here};
 
 fn doctor(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_gradcam"))
-        .arg("doctor")
-        .args(arguments)
-        .output()
-        .unwrap()
+    gradcam().arg("doctor").args(arguments).output().unwrap()
 }
 
 #[test]

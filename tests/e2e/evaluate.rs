@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::here;
+use crate::{gradcam, here};
 
 /// Runs in a folder that is also where results are kept; the model and the truth are found from there.
 fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gradcam"));
+    let mut command = gradcam();
     command
         .arg("evaluate")
         .arg(here("assets/demo/images"))

@@ -1,14 +1,14 @@
 //! `gradcam explain`: files, JSON lines, exit codes.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 
-use crate::here;
+use crate::{gradcam, here};
 
 fn explain(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_gradcam"))
+    gradcam()
         .arg("explain")
         .args(arguments)
         .current_dir(folder)
@@ -289,10 +289,7 @@ fn a_scale_that_is_fixed_makes_the_same_number_the_same_color_on_every_image() {
 
 #[test]
 fn the_methods_are_listed() {
-    let output = Command::new(env!("CARGO_BIN_EXE_gradcam"))
-        .args(["methods", "--json"])
-        .output()
-        .unwrap();
+    let output = gradcam().args(["methods", "--json"]).output().unwrap();
     let first = text(&output.stdout);
     let first: Value = serde_json::from_str(first.lines().next().unwrap()).unwrap();
     assert_eq!(first["key"], "grad-cam");

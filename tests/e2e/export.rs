@@ -9,7 +9,7 @@ use gradcam::dataset::store::{Change, Place, Recorded, Store, Version};
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
-use crate::here;
+use crate::{gradcam, here};
 
 const NOTE: &str = "the sail,\nnot the \"boat\" <script>window.ran = 1</script><img src=x onerror='window.ran = 2'>";
 
@@ -69,7 +69,7 @@ impl Desk {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gradcam"));
+        let mut command = gradcam();
         command
             .arg("export")
             .current_dir(self.folder.path())

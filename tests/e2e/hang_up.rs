@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -11,7 +11,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::console::contains;
-use crate::here;
+use crate::{gradcam, here};
 
 /// How long the program may take to notice, on a busy machine.
 const SOON: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ impl Away {
             .unwrap();
         let state = tempfile::tempdir().unwrap();
         let end = || Stdio::from(device.try_clone().unwrap());
-        let program = Command::new(env!("CARGO_BIN_EXE_gradcam"))
+        let program = gradcam()
             .args(["assets/demo/images", "--no-scoring", "--graphics", "blocks"])
             .current_dir(here(""))
             .env_clear()

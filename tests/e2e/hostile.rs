@@ -1,12 +1,12 @@
 //! Names that would command the terminal, on every way out of the program.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use gradcam::text::{is_harmless, visible_lines};
 use serde_json::Value;
 
 use crate::console::{Console, Kind, contains};
-use crate::here;
+use crate::{gradcam, here};
 
 /// Erases the screen, by a sequence of 7 and one of 8 bits, and turns what follows around.
 const NAME: &str = "\x1b[2J\u{9b}2J\u{202e}gnp.png";
@@ -24,7 +24,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn ran(folder: &tempfile::TempDir, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_gradcam"))
+    gradcam()
         .args(arguments)
         .current_dir(folder.path())
         .env("XDG_STATE_HOME", folder.path())

@@ -23,8 +23,18 @@ mod snippets;
 mod stuck;
 
 use std::path::PathBuf;
+use std::process::Command;
 
 /// A path in the repository.
 fn here(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The built program, without the configuration of whoever runs the tests.
+fn gradcam() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gradcam"));
+    for places in ["XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"] {
+        command.env(places, here("tests/nowhere"));
+    }
+    command
 }

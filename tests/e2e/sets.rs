@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::here;
+use crate::{gradcam, here};
 
 /// A folder of the bundled images, each several times, and a place for what programs keep.
 struct Bench {
@@ -38,7 +38,7 @@ impl Bench {
     }
 
     fn command(&self, arguments: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gradcam"));
+        let mut command = gradcam();
         command
             .args(arguments.split_whitespace())
             .env("XDG_STATE_HOME", self.at("state"))
@@ -85,7 +85,7 @@ fn assert_same(one: &BTreeMap<PathBuf, Vec<u8>>, other: &BTreeMap<PathBuf, Vec<u
     }
 }
 
-const EXPLAIN: &str = "explain images --top 2 --size 64 --raw --out";
+const EXPLAIN: &str = "explain images --batch 3 --top 2 --size 64 --raw --out";
 
 #[test]
 fn a_run_killed_twenty_times_leaves_what_an_undisturbed_one_leaves() {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::export::Desk;
-use crate::here;
+use crate::{gradcam, here};
 
 const MARK: &str = "<!-- snippet:";
 
@@ -98,7 +98,7 @@ fn set_up(name: &str) -> Option<SetUp> {
             let desk = Desk::reviewed();
             desk.exported(&["--out", "review.jsonl"]);
             let lines = std::fs::File::create(desk.folder.path().join("maps.jsonl")).unwrap();
-            let mut explain = Command::new(env!("CARGO_BIN_EXE_gradcam"));
+            let mut explain = gradcam();
             explain.args(["explain", "photos", "--colormap", "grey"]);
             explain.args(["--json", "--out", "maps"]).stdout(lines);
             // One image is none.
@@ -108,7 +108,7 @@ fn set_up(name: &str) -> Option<SetUp> {
         },
         "explanations" => || {
             let desk = Desk::reviewed();
-            let mut explain = Command::new(env!("CARGO_BIN_EXE_gradcam"));
+            let mut explain = gradcam();
             explain.args(["explain", "photos", "--raw", "--out", "maps"]);
             // One image is none.
             let status = explain.current_dir(desk.folder.path()).status().unwrap();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::console::{Console, Kind, Line};
-use crate::here;
+use crate::{gradcam, here};
 
 /// Two images, and between them a file that does not answer.
 struct Folder(tempfile::TempDir);
@@ -128,7 +128,7 @@ fn an_export_names_a_file_that_does_not_answer_and_is_called_off() {
 #[test]
 fn a_command_that_waits_for_a_file_says_so_and_goes_on_when_it_answers() {
     let folder = Folder::new();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gradcam"));
+    let mut command = gradcam();
     command
         .args(["export", "05-fish.png", "03-stuck.jpg", "--out", "r.html"])
         .current_dir(folder.0.path())

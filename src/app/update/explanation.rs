@@ -136,16 +136,16 @@ pub(super) fn counterfactual(state: &mut State) {
 /// The layer before or after, among those that can be explained.
 pub(super) fn turn_layer(state: &mut State, by: isize) {
     let method = state.options.method.method();
-    if method.reads() != Reads::Layer {
+    if method.reads != Reads::Layer {
         let key = state.keymap.called(Command::Open(Page::Methods));
-        state.message = format!("{} reads no layer; {key} chooses a method", method.name());
+        state.message = format!("{} reads no layer; {key} chooses a method", method.name);
         return;
     }
-    if let Some(fusion) = method.fusion() {
+    if let Some(fusion) = method.fusion {
         let key = state.keymap.called(Command::Open(Page::Layers));
         state.message = format!(
             "{} is the {} of several layers; {key} marks others",
-            method.name(),
+            method.name,
             fusion.name()
         );
         return;
@@ -249,7 +249,7 @@ pub(super) fn call_off(state: &mut State) -> Vec<Effect> {
     state.asked.latest.0 += 1;
     state.asked.wanted = false;
     state.shown = None;
-    let method = state.options.method.method().name();
+    let method = state.options.method.method().name;
     state.failure = current.map(|image| {
         let key = state.keymap.called(Command::Open(Page::Methods));
         let reason = format!("{method} was called off. {key} chooses another method.");

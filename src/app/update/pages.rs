@@ -160,8 +160,8 @@ fn run(state: &mut State, picker: &mut Picker, command: PageCommand) -> Then {
         }
         PageCommand::NextFusion => {
             let method = state.options.method.method();
-            if let Some(fusion) = method.fusion() {
-                let (name, fusion) = (method.name(), fusion.name());
+            if let Some(fusion) = method.fusion {
+                let (name, fusion) = (method.name, fusion.name());
                 state.message = format!("{name} is the {fusion} of several layers");
                 return Then::Stay;
             }

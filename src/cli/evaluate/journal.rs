@@ -298,12 +298,12 @@ impl Journal {
         let metric = metric.metric();
         let key = (
             id.to_owned(),
-            task.options.method.method().key().to_owned(),
+            task.options.method.method().key.to_owned(),
             task.layer.clone(),
-            metric.key().to_owned(),
+            metric.key.to_owned(),
         );
         let known = self.known.get(&key);
-        known.filter(|tallies| tallies.len() == metric.figures().len())
+        known.filter(|tallies| tallies.len() == metric.figures.len())
     }
 
     /// Adds a result; it is in the file when this returns.
@@ -321,9 +321,9 @@ impl Journal {
         let line = Line {
             image: image.to_owned(),
             id: id.to_owned(),
-            method: task.options.method.method().key().to_owned(),
+            method: task.options.method.method().key.to_owned(),
             layer: task.layer.clone(),
-            metric: metric.metric().key().to_owned(),
+            metric: metric.metric().key.to_owned(),
             tallies: tallies
                 .iter()
                 .map(|tally| (tally.sum, tally.cases))

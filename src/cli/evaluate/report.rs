@@ -97,7 +97,7 @@ impl<'a> Report<'a> {
     ) -> Self {
         let mut estimates = BTreeMap::new();
         for ((task, metric), images) in &measured.tallies {
-            for (place, figure) in metric.metric().figures().iter().enumerate() {
+            for (place, figure) in metric.metric().figures.iter().enumerate() {
                 let tallies: Vec<Tally> = images.iter().map(|tallies| tallies[place]).collect();
                 if let Some(found) = estimate(&tallies, figure.key, settings.rules.seed) {
                     estimates.insert((*task, *metric, place), found);
@@ -151,7 +151,7 @@ impl<'a> Report<'a> {
                 continue;
             }
             let metric = id.metric();
-            writeln!(out, "\n{}: {}", metric.name(), metric.summary())?;
+            writeln!(out, "\n{}: {}", metric.name, metric.summary)?;
             for line in aligned(&rows) {
                 writeln!(out, "  {line}")?;
             }
@@ -169,7 +169,7 @@ impl<'a> Report<'a> {
     fn rows_of(&self, id: MetricId) -> Vec<Vec<String>> {
         let shown = || {
             (0..)
-                .zip(id.metric().figures())
+                .zip(id.metric().figures)
                 .filter(|(_, figure)| figure.is_shown)
         };
         let mut rows = Vec::new();
@@ -224,7 +224,7 @@ impl<'a> Report<'a> {
 
     fn document(&self, settings: &EvaluateSettings) -> Document<'_> {
         let left_out = self.measured.left_out.iter().map(|(task, reason)| LeftOut {
-            method: self.tasks[*task].options.method.method().key(),
+            method: self.tasks[*task].options.method.method().key,
             layer: self.tasks[*task].layer.as_deref(),
             reason,
         });
@@ -253,10 +253,10 @@ impl<'a> Report<'a> {
             let (task, metric) = (&self.tasks[*task], metric.metric());
             let [low, high] = found.interval.map_or([None; 2], |ends| ends.map(Some));
             Row {
-                method: task.options.method.method().key(),
+                method: task.options.method.method().key,
                 layer: task.layer.as_deref(),
-                metric: metric.key(),
-                figure: metric.figures()[*place].key,
+                metric: metric.key,
+                figure: metric.figures[*place].key,
                 value: found.value,
                 low,
                 high,
@@ -298,7 +298,7 @@ impl<'a> Report<'a> {
             .iter()
             .flat_map(|id| {
                 (0..)
-                    .zip(id.metric().figures())
+                    .zip(id.metric().figures)
                     .map(|(place, figure)| (*id, place, figure))
             })
             .filter(|(_, _, figure)| figure.is_shown)
@@ -335,7 +335,7 @@ impl<'a> Report<'a> {
 }
 
 fn method(task: &Task) -> &'static str {
-    task.options.method.method().name()
+    task.options.method.method().name
 }
 
 fn layer(task: &Task) -> String {

@@ -31,7 +31,7 @@ pub(super) struct Task {
 impl Task {
     /// "Grad-CAM at layer4"
     pub(super) fn name(&self) -> String {
-        let method = self.options.method.method().name();
+        let method = self.options.method.method().name;
         match &self.layer {
             Some(layer) => format!("{method} at {}", visible(layer)),
             None => method.to_owned(),
@@ -170,9 +170,9 @@ impl Session<'_> {
                 let mut watch = Watching {
                     stopped: self.stopped,
                     progress,
-                    what: format!("{}, {}", task.name(), metric.metric().key()),
+                    what: format!("{}, {}", task.name(), metric.metric().key),
                 };
-                match metric.metric().measure(&mut maps, &mut watch) {
+                match (metric.metric().measure)(&mut maps, &mut watch) {
                     Ok(tallies) => self.journal.add(
                         &image.path.to_string_lossy(),
                         id,

@@ -30,7 +30,7 @@ fn evaluated(arguments: &[&str]) -> Result<(bool, String)> {
 }
 
 fn keys(metrics: &[MetricId]) -> Vec<&'static str> {
-    metrics.iter().map(|id| id.metric().key()).collect()
+    metrics.iter().map(|id| id.metric().key).collect()
 }
 
 #[test]

@@ -175,7 +175,7 @@ pub(super) fn record<'a>(
         device,
         precision: *precision,
         layer: first.map_or_else(|| layer.clone(), |finding| finding.explanation.layer()),
-        method: explainer.options.method.method().name(),
+        method: explainer.options.method.method().name,
         options: options_record(explainer, explained),
         predictions: &explained.predictions,
         explanations: explanations(explained, |file| file),
@@ -221,7 +221,7 @@ fn options_record<'a>(explainer: &'a Explainer<'_>, explained: &'a Explained) ->
     let first = explained.findings.first();
     let first = first.map(|finding| &finding.explanation);
     OptionsRecord {
-        method: options.method.method().key(),
+        method: options.method.method().key,
         layers: first.map_or(&[], |explanation| &explanation.layers),
         fusion: options.joined_by(),
         score: options.measure,

@@ -98,9 +98,9 @@ fn each_image_has_the_maps_of_every_method_that_it_has_alone() {
         if by_backward_pass {
             model.with_backward_pass_at(&model.summary().layer);
         }
-        for method in MethodId::all().filter(|id| id.method().takes_batches()) {
+        for method in MethodId::all().filter(|id| id.method().takes_batches) {
             // CAM needs the weights that the backward pass takes the place of.
-            if !(by_backward_pass && method.method().key() == "cam") {
+            if !(by_backward_pass && method.method().key == "cam") {
                 let options = Options {
                     method,
                     ..Options::default()

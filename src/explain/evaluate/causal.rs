@@ -7,12 +7,9 @@
 //! image instead). Steps and values are those of torch-cam's `DeletionInsertionMetric`.
 
 use super::scores::replaced;
-use super::{Better, ExplainError, Figure, Maps, Metric, Tally};
+use super::{Better, ExplainError, Figure, Maps, Metric, Needs, Tally};
 use crate::explain::methods::Watch;
 use crate::heatmap::Grid;
-
-#[derive(Debug)]
-pub(super) struct DeletionInsertion;
 
 const STEPS: usize = 20;
 
@@ -21,59 +18,46 @@ const FIGURES: [Figure; 2] = [
     Figure::number("insertion", "insertion AUC", Better::Higher),
 ];
 
-impl Metric for DeletionInsertion {
-    fn key(&self) -> &'static str {
-        "deletion"
-    }
+pub(super) static METRIC: Metric = Metric {
+    name: "Deletion and insertion",
+    key: "deletion",
+    summary: "area under the probability as the map's highest positions go, or come back",
+    needs: Needs::Nothing,
+    figures: &FIGURES,
+    measure,
+};
 
-    fn name(&self) -> &'static str {
-        "Deletion and insertion"
-    }
-
-    fn summary(&self) -> &'static str {
-        "area under the probability as the map's highest positions go, or come back"
-    }
-
-    fn figures(&self) -> &'static [Figure] {
-        &FIGURES
-    }
-
-    fn measure(
-        &self,
-        maps: &mut Maps<'_, '_>,
-        watch: &mut dyn Watch,
-    ) -> Result<Vec<Tally>, ExplainError> {
-        let class = maps.subject.top();
-        let Some(map) = maps.map(class, watch)? else {
-            return Ok(vec![Tally::default(); 2]);
-        };
-        let ranks = ranks(&map);
-        let positions = ranks.len();
-        let counts = counts(positions);
-        let values = maps.subject.values()?;
-        // All of it removed, then for each count in between what is deleted, and what is inserted.
-        let between = &counts[1..counts.len() - 1];
-        let changed = |job: usize| match job.checked_sub(1) {
-            None => vec![0.0; values.len()],
-            Some(job) => {
-                let (count, inserts) = (between[job / 2], job % 2 == 1);
-                let removed = |position: usize| (ranks[position] < count) != inserts;
-                replaced(&values, positions, removed, 0.0)
-            }
-        };
-        let jobs = 1 + 2 * between.len();
-        let found = maps.subject.probabilities_of(class, jobs, changed, watch)?;
-        let (empty, whole) = (found[0], maps.subject.probability(class));
-        let part = |offset: usize| found[1..].iter().skip(offset).step_by(2).copied();
-        let curve = |first: f64, offset: usize, last: f64| -> Vec<f64> {
-            let inner = part(offset);
-            std::iter::once(first).chain(inner).chain([last]).collect()
-        };
-        Ok(vec![
-            Tally::of(area(&curve(whole, 0, empty), &counts)),
-            Tally::of(area(&curve(empty, 1, whole), &counts)),
-        ])
-    }
+fn measure(maps: &mut Maps<'_, '_>, watch: &mut dyn Watch) -> Result<Vec<Tally>, ExplainError> {
+    let class = maps.subject.top();
+    let Some(map) = maps.map(class, watch)? else {
+        return Ok(vec![Tally::default(); 2]);
+    };
+    let ranks = ranks(&map);
+    let positions = ranks.len();
+    let counts = counts(positions);
+    let values = maps.subject.values()?;
+    // All of it removed, then for each count in between what is deleted, and what is inserted.
+    let between = &counts[1..counts.len() - 1];
+    let changed = |job: usize| match job.checked_sub(1) {
+        None => vec![0.0; values.len()],
+        Some(job) => {
+            let (count, inserts) = (between[job / 2], job % 2 == 1);
+            let removed = |position: usize| (ranks[position] < count) != inserts;
+            replaced(&values, positions, removed, 0.0)
+        }
+    };
+    let jobs = 1 + 2 * between.len();
+    let found = maps.subject.probabilities_of(class, jobs, changed, watch)?;
+    let (empty, whole) = (found[0], maps.subject.probability(class));
+    let part = |offset: usize| found[1..].iter().skip(offset).step_by(2).copied();
+    let curve = |first: f64, offset: usize, last: f64| -> Vec<f64> {
+        let inner = part(offset);
+        std::iter::once(first).chain(inner).chain([last]).collect()
+    };
+    Ok(vec![
+        Tally::of(area(&curve(whole, 0, empty), &counts)),
+        Tally::of(area(&curve(empty, 1, whole), &counts)),
+    ])
 }
 
 /// The rank of each position, 0 for the highest value.

@@ -17,9 +17,6 @@ use crate::geometry::Window;
 use crate::heatmap::{THRESHOLD, box_above};
 use crate::model::ClassIndex;
 
-#[derive(Debug)]
-pub(super) struct Localization;
-
 /// From this intersection over union on a box is right.
 const OVERLAP: f64 = 0.5;
 
@@ -37,70 +34,53 @@ const FIGURES: [Figure; 5] = [
     },
 ];
 
-impl Metric for Localization {
-    fn key(&self) -> &'static str {
-        "localization"
-    }
+pub(super) static METRIC: Metric = Metric {
+    name: "Localization error",
+    key: "localization",
+    summary: "no true box overlaps the box of the map by half; beside it the class alone",
+    needs: Needs::Truth,
+    figures: &FIGURES,
+    measure,
+};
 
-    fn name(&self) -> &'static str {
-        "Localization error"
+fn measure(maps: &mut Maps<'_, '_>, watch: &mut dyn Watch) -> Result<Vec<Tally>, ExplainError> {
+    let truth = maps.subject.true_classes();
+    let ranked = maps.subject.ranked.clone();
+    if truth.is_empty() {
+        return Ok(vec![Tally::default(); FIGURES.len()]);
     }
-
-    fn summary(&self) -> &'static str {
-        "no true box overlaps the box of the map by half; beside it the class alone"
-    }
-
-    fn needs(&self) -> Needs {
-        Needs::Truth
-    }
-
-    fn figures(&self) -> &'static [Figure] {
-        &FIGURES
-    }
-
-    fn measure(
-        &self,
-        maps: &mut Maps<'_, '_>,
-        watch: &mut dyn Watch,
-    ) -> Result<Vec<Tally>, ExplainError> {
-        let truth = maps.subject.true_classes();
-        let ranked = maps.subject.ranked.clone();
-        if truth.is_empty() {
-            return Ok(vec![Tally::default(); FIGURES.len()]);
+    let boxed: Vec<ClassIndex> = truth
+        .iter()
+        .copied()
+        .filter(|class| !maps.subject.boxes(*class).is_empty())
+        .collect();
+    let mut given = Tally::default();
+    let mut right = Vec::new();
+    for class in &boxed {
+        let found = is_found(maps, *class, watch)?;
+        given.add(error(found));
+        if found {
+            right.push(*class);
         }
-        let boxed: Vec<ClassIndex> = truth
-            .iter()
-            .copied()
-            .filter(|class| !maps.subject.boxes(*class).is_empty())
-            .collect();
-        let mut given = Tally::default();
-        let mut right = Vec::new();
-        for class in &boxed {
-            let found = is_found(maps, *class, watch)?;
-            given.add(error(found));
-            if found {
-                right.push(*class);
-            }
-        }
-        let missed = |classes: &[ClassIndex], top: usize| {
-            let mut best = ranked.iter().take(top);
-            Tally::of(error(best.any(|class| classes.contains(class))))
-        };
-        let located = |top| {
-            if boxed.is_empty() {
-                Tally::default()
-            } else {
-                missed(&right, top)
-            }
-        };
-        Ok(vec![
-            located(1),
-            located(super::TOP),
-            given,
-            missed(&truth, 1),
-            missed(&truth, super::TOP),
-        ])
     }
+    let missed = |classes: &[ClassIndex], top: usize| {
+        let mut best = ranked.iter().take(top);
+        Tally::of(error(best.any(|class| classes.contains(class))))
+    };
+    let located = |top| {
+        if boxed.is_empty() {
+            Tally::default()
+        } else {
+            missed(&right, top)
+        }
+    };
+    Ok(vec![
+        located(1),
+        located(super::TOP),
+        given,
+        missed(&truth, 1),
+        missed(&truth, super::TOP),
+    ])
 }
 
 fn error(right: bool) -> f64 {

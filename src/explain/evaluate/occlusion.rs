@@ -8,12 +8,9 @@
 //! of that, 13 x 13 of them at 224 x 224.
 
 use super::scores::replaced;
-use super::{Better, ExplainError, Figure, Maps, Metric, Subject, Tally, rank};
+use super::{Better, ExplainError, Figure, Maps, Metric, Needs, Subject, Tally, rank};
 use crate::explain::methods::Watch;
 use crate::heatmap::Grid;
-
-#[derive(Debug)]
-pub(super) struct Occlusion;
 
 /// The input is this many parts wide and high.
 const PARTS: usize = 7;
@@ -24,45 +21,32 @@ const FIGURES: [Figure; 1] = [Figure::number(
     Better::Higher,
 )];
 
-impl Metric for Occlusion {
-    fn key(&self) -> &'static str {
-        "occlusion"
-    }
+pub(super) static METRIC: Metric = Metric {
+    name: "Rank correlation with occlusion",
+    key: "occlusion",
+    summary: "whether the logit falls most where what is covered is high in the map",
+    needs: Needs::Nothing,
+    figures: &FIGURES,
+    measure,
+};
 
-    fn name(&self) -> &'static str {
-        "Rank correlation with occlusion"
-    }
-
-    fn summary(&self) -> &'static str {
-        "whether the logit falls most where what is covered is high in the map"
-    }
-
-    fn figures(&self) -> &'static [Figure] {
-        &FIGURES
-    }
-
-    fn measure(
-        &self,
-        maps: &mut Maps<'_, '_>,
-        watch: &mut dyn Watch,
-    ) -> Result<Vec<Tally>, ExplainError> {
-        let class = maps.subject.top();
-        let Some(map) = maps.map(class, watch)? else {
-            return Ok(vec![Tally::default()]);
-        };
-        let falls = match maps.subject.occluded.take() {
-            Some(known) => known,
-            None => falls(maps.subject, watch)?,
-        };
-        let (width, height) = maps.subject.size();
-        let means: Vec<f32> = parts(width, height)
-            .iter()
-            .map(|part| mean(&map, part))
-            .collect();
-        let found = rank::correlation(&means, &falls.values);
-        maps.subject.occluded = Some(falls);
-        Ok(vec![Tally::of(found)])
-    }
+fn measure(maps: &mut Maps<'_, '_>, watch: &mut dyn Watch) -> Result<Vec<Tally>, ExplainError> {
+    let class = maps.subject.top();
+    let Some(map) = maps.map(class, watch)? else {
+        return Ok(vec![Tally::default()]);
+    };
+    let falls = match maps.subject.occluded.take() {
+        Some(known) => known,
+        None => falls(maps.subject, watch)?,
+    };
+    let (width, height) = maps.subject.size();
+    let means: Vec<f32> = parts(width, height)
+        .iter()
+        .map(|part| mean(&map, part))
+        .collect();
+    let found = rank::correlation(&means, &falls.values);
+    maps.subject.occluded = Some(falls);
+    Ok(vec![Tally::of(found)])
 }
 
 /// Left, top, width and height of a part, in input pixels.

@@ -20,51 +20,31 @@ use crate::explain::methods::Watch;
 use crate::heatmap::Grid;
 use crate::model::ClassIndex;
 
-#[derive(Debug)]
-pub(super) struct Pointing;
-
 const FIGURES: [Figure; 2] = [
     Figure::share("pointing", "pointing game", Better::Higher),
     Figure::share("pointing_recall", "with recall", Better::Higher),
 ];
 
-impl Metric for Pointing {
-    fn key(&self) -> &'static str {
-        "pointing"
-    }
+pub(super) static METRIC: Metric = Metric {
+    name: "Pointing game",
+    key: "pointing",
+    summary: "the map's maximum lies in a box of the class",
+    needs: Needs::Boxes,
+    figures: &FIGURES,
+    measure,
+};
 
-    fn name(&self) -> &'static str {
-        "Pointing game"
-    }
-
-    fn summary(&self) -> &'static str {
-        "the map's maximum lies in a box of the class"
-    }
-
-    fn needs(&self) -> Needs {
-        Needs::Boxes
-    }
-
-    fn figures(&self) -> &'static [Figure] {
-        &FIGURES
-    }
-
-    fn measure(
-        &self,
-        maps: &mut Maps<'_, '_>,
-        watch: &mut dyn Watch,
-    ) -> Result<Vec<Tally>, ExplainError> {
-        let mut accuracy = Tally::default();
-        for class in maps.subject.true_classes() {
-            if !maps.subject.boxes(class).is_empty() {
-                accuracy.add(f64::from(u8::from(points_into_a_box(maps, class, watch)?)));
-            }
+fn measure(maps: &mut Maps<'_, '_>, watch: &mut dyn Watch) -> Result<Vec<Tally>, ExplainError> {
+    let mut accuracy = Tally::default();
+    for class in maps.subject.true_classes() {
+        if !maps.subject.boxes(class).is_empty() {
+            accuracy.add(f64::from(u8::from(points_into_a_box(maps, class, watch)?)));
         }
-        if accuracy.cases == 0 {
-            return Ok(vec![Tally::default(); 2]);
-        }
-        Ok(vec![accuracy, with_recall(maps, watch)?])
     }
+    if accuracy.cases == 0 {
+        return Ok(vec![Tally::default(); 2]);
+    }
+    Ok(vec![accuracy, with_recall(maps, watch)?])
 }
 
 /// Whether the maximum of the class's map lies in a box of the class.

@@ -11,15 +11,12 @@
 //! structural similarity of the final maps, as they are seen; of an empty map it is that of zeros,
 //! and where the trained network's own map is empty there is nothing to compare.
 
-use super::{Better, Evaluator, ExplainError, Figure, Maps, Metric, Tally, rank, ssim};
+use super::{Better, Evaluator, ExplainError, Figure, Maps, Metric, Needs, Tally, rank, ssim};
 use crate::explain::methods::Watch;
 use crate::explain::{Explanation, explain};
 use crate::heatmap::MapState;
 use crate::model::passes::Passes;
 use crate::model::{ClassIndex, Model};
-
-#[derive(Debug)]
-pub(super) struct Randomization;
 
 /// Shares of the layers that are random; the first is the head alone.
 const SHARES: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
@@ -37,46 +34,33 @@ const FIGURES: [Figure; 2 * SHARES.len()] = [
     Figure::number("ssim_all", "SSIM, all", Better::Zero),
 ];
 
-impl Metric for Randomization {
-    fn key(&self) -> &'static str {
-        "randomization"
-    }
+pub(super) static METRIC: Metric = Metric {
+    name: "Parameter randomization",
+    key: "randomization",
+    summary: "how alike the map stays as weights become random from the head down",
+    needs: Needs::Nothing,
+    figures: &FIGURES,
+    measure,
+};
 
-    fn name(&self) -> &'static str {
-        "Parameter randomization"
+fn measure(maps: &mut Maps<'_, '_>, watch: &mut dyn Watch) -> Result<Vec<Tally>, ExplainError> {
+    let class = maps.subject.top();
+    let trained = maps.explanation(class, watch)?.clone();
+    let mut ranks = Vec::new();
+    let mut similarities = Vec::new();
+    for (step, model) in maps.subject.evaluator.cascade()?.iter().enumerate() {
+        watch.step(step, SHARES.len())?;
+        let random = explained(model, step, maps, class, watch)?;
+        ranks.push(random.as_ref().map_or_else(Tally::default, |random| {
+            Tally::of(rank::correlation(&trained.raw.values, &random.raw.values))
+        }));
+        let (width, height) = maps.subject.size();
+        similarities.push(random.as_ref().map_or_else(Tally::default, |random| {
+            similarity(&trained, random, width, height)
+        }));
     }
-
-    fn summary(&self) -> &'static str {
-        "how alike the map stays as weights become random from the head down"
-    }
-
-    fn figures(&self) -> &'static [Figure] {
-        &FIGURES
-    }
-
-    fn measure(
-        &self,
-        maps: &mut Maps<'_, '_>,
-        watch: &mut dyn Watch,
-    ) -> Result<Vec<Tally>, ExplainError> {
-        let class = maps.subject.top();
-        let trained = maps.explanation(class, watch)?.clone();
-        let mut ranks = Vec::new();
-        let mut similarities = Vec::new();
-        for (step, model) in maps.subject.evaluator.cascade()?.iter().enumerate() {
-            watch.step(step, SHARES.len())?;
-            let random = explained(model, step, maps, class, watch)?;
-            ranks.push(random.as_ref().map_or_else(Tally::default, |random| {
-                Tally::of(rank::correlation(&trained.raw.values, &random.raw.values))
-            }));
-            let (width, height) = maps.subject.size();
-            similarities.push(random.as_ref().map_or_else(Tally::default, |random| {
-                similarity(&trained, random, width, height)
-            }));
-        }
-        ranks.extend(similarities);
-        Ok(ranks)
-    }
+    ranks.extend(similarities);
+    Ok(ranks)
 }
 
 fn similarity(trained: &Explanation, random: &Explanation, width: usize, height: usize) -> Tally {

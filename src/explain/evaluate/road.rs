@@ -12,13 +12,10 @@
 
 mod imputer;
 
-use super::{Better, ExplainError, Figure, Maps, Metric, Subject, Tally};
+use super::{Better, ExplainError, Figure, Maps, Metric, Needs, Subject, Tally};
 use crate::explain::methods::Watch;
 use crate::heatmap::Grid;
 use crate::model::random::Random;
-
-#[derive(Debug)]
-pub(super) struct Road;
 
 const PERCENTILES: [u8; 9] = [10, 20, 30, 40, 50, 60, 70, 80, 90];
 /// Deviation of the noise on imputed values.
@@ -30,30 +27,17 @@ const FIGURES: [Figure; 3] = [
     Figure::number("road_lerf", "ROAD, LeRF", Better::Higher).in_files_only(),
 ];
 
-impl Metric for Road {
-    fn key(&self) -> &'static str {
-        "road"
-    }
+pub(super) static METRIC: Metric = Metric {
+    name: "ROAD",
+    key: "road",
+    summary: "how much more the map's highest positions count than its lowest, when imputed",
+    needs: Needs::Nothing,
+    figures: &FIGURES,
+    measure,
+};
 
-    fn name(&self) -> &'static str {
-        "ROAD"
-    }
-
-    fn summary(&self) -> &'static str {
-        "how much more the map's highest positions count than its lowest, when imputed"
-    }
-
-    fn figures(&self) -> &'static [Figure] {
-        &FIGURES
-    }
-
-    fn measure(
-        &self,
-        maps: &mut Maps<'_, '_>,
-        watch: &mut dyn Watch,
-    ) -> Result<Vec<Tally>, ExplainError> {
-        measured(maps, NOISE, watch)
-    }
+fn measure(maps: &mut Maps<'_, '_>, watch: &mut dyn Watch) -> Result<Vec<Tally>, ExplainError> {
+    measured(maps, NOISE, watch)
 }
 
 fn measured(

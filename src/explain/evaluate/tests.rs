@@ -83,10 +83,10 @@ pub(super) fn of_given_map(
 }
 
 /// A metric's figures are the reference's for each of the maps.
-fn assert_as_reference(metric: &dyn Metric, tolerance: f64) {
+fn assert_as_reference(metric: &Metric, tolerance: f64) {
     for name in ["bumpy", "sparse", "spots"] {
-        let found = of_given_map(name, |maps| metric.measure(maps, &mut Unwatched).unwrap());
-        for (figure, found) in metric.figures().iter().zip(found) {
+        let found = of_given_map(name, |maps| (metric.measure)(maps, &mut Unwatched).unwrap());
+        for (figure, found) in metric.figures.iter().zip(found) {
             let expected = golden()["maps"][name][figure.key].as_f64().unwrap();
             let what = format!("{name} {}: {found}, expected {expected}", figure.key);
             assert!((found - expected).abs() < tolerance, "{what}");
@@ -96,17 +96,17 @@ fn assert_as_reference(metric: &dyn Metric, tolerance: f64) {
 
 #[test]
 fn average_drop_and_increase_are_torch_cams() {
-    assert_as_reference(&average_drop::AverageDrop, 1e-4);
+    assert_as_reference(&average_drop::METRIC, 1e-4);
 }
 
 #[test]
 fn deletion_and_insertion_are_torch_cams() {
-    assert_as_reference(&causal::DeletionInsertion, 1e-4);
+    assert_as_reference(&causal::METRIC, 1e-4);
 }
 
 #[test]
 fn the_correlation_with_occlusion_is_scipys() {
-    assert_as_reference(&occlusion::Occlusion, 1e-3);
+    assert_as_reference(&occlusion::METRIC, 1e-3);
 }
 
 #[test]
@@ -149,14 +149,10 @@ fn metrics_and_figures_have_names_of_their_own_that_fit_their_columns() {
     let mut keys = std::collections::HashSet::new();
     for id in MetricId::all() {
         let metric = id.metric();
-        assert_eq!(metric.key().parse(), Ok(id));
-        assert!(
-            metric.summary().chars().count() <= 80,
-            "{}",
-            metric.summary()
-        );
-        assert!(metric.figures().iter().any(|figure| figure.is_shown));
-        for figure in metric.figures() {
+        assert_eq!(metric.key.parse(), Ok(id));
+        assert!(metric.summary.chars().count() <= 80, "{}", metric.summary);
+        assert!(metric.figures.iter().any(|figure| figure.is_shown));
+        for figure in metric.figures {
             assert!(keys.insert(figure.key), "{} stands twice", figure.key);
             assert!(figure.title.chars().count() <= 16, "{}", figure.title);
         }
@@ -185,13 +181,13 @@ fn object(class: usize, x: f64, y: f64, width: f64, height: f64) -> Object {
 }
 
 /// What a metric says of the apple and the umbrella with these objects, as sums and cases.
-fn of_apple_and_umbrella(metric: &dyn Metric, rules: Rules, objects: &[Object]) -> Vec<(f64, u32)> {
+fn of_apple_and_umbrella(metric: &Metric, rules: Rules, objects: &[Object]) -> Vec<(f64, u32)> {
     let model = demo();
     let evaluator = Evaluator::new(&model, rules);
     let input = model.prepare(&sample("03-apple-umbrella.png")).unwrap();
     let mut subject = evaluator.subject(input, objects, "image").unwrap();
     let mut maps = Maps::new(&mut subject, Options::default());
-    let tallies = metric.measure(&mut maps, &mut Unwatched).unwrap();
+    let tallies = (metric.measure)(&mut maps, &mut Unwatched).unwrap();
     tallies
         .iter()
         .map(|tally| (tally.sum, tally.cases))
@@ -208,9 +204,8 @@ fn boxed(class: usize, (x, y, width, height): (f64, f64, f64, f64)) -> Object {
 
 #[test]
 fn the_maps_of_two_classes_point_into_their_own_boxes_and_not_into_each_others() {
-    let points = |objects: &[Object]| {
-        of_apple_and_umbrella(&pointing::Pointing, Rules::default(), objects)[0]
-    };
+    let points =
+        |objects: &[Object]| of_apple_and_umbrella(&pointing::METRIC, Rules::default(), objects)[0];
     assert_eq!(points(&[boxed(0, APPLE), boxed(11, UMBRELLA)]), (2.0, 2));
     assert_eq!(points(&[boxed(0, UMBRELLA), boxed(11, APPLE)]), (0.0, 2));
     assert_eq!(points(&[boxed(0, UMBRELLA), boxed(0, APPLE)]), (1.0, 1));
@@ -236,7 +231,7 @@ fn a_tolerance_widens_the_box() {
                 tolerance,
                 ..Rules::default()
             };
-            of_apple_and_umbrella(&pointing::Pointing, rules, &[boxed(11, strip)])[0].0
+            of_apple_and_umbrella(&pointing::METRIC, rules, &[boxed(11, strip)])[0].0
         };
         assert!(points(0.0) < 0.5 && points(150.0) > 0.5, "{strip:?}");
     }
@@ -245,7 +240,7 @@ fn a_tolerance_widens_the_box() {
 #[test]
 fn localization_needs_the_class_and_the_box_and_its_error_is_never_below_the_classes() {
     let measure = |objects: &[Object]| {
-        of_apple_and_umbrella(&localization::Localization, Rules::default(), objects)
+        of_apple_and_umbrella(&localization::METRIC, Rules::default(), objects)
     };
     let known = measure(&[boxed(0, APPLE), boxed(11, UMBRELLA)]);
     assert_eq!(known[2].1, 2);
@@ -279,7 +274,7 @@ fn the_box_of_a_map_is_compared_in_pixels_of_the_image() {
     let mut error = |bounds: (f64, f64, f64, f64)| {
         subject.objects = vec![boxed(class, bounds)];
         let mut maps = given(&mut subject, &quarter);
-        let tallies = localization::Localization.measure(&mut maps, &mut Unwatched);
+        let tallies = (localization::METRIC.measure)(&mut maps, &mut Unwatched);
         tallies.unwrap().iter().map(|t| t.sum).collect::<Vec<f64>>()[..3].to_vec()
     };
     // Upsampled, more than 15 % of the maximum reach to about 150 of 224 pixels.
@@ -295,7 +290,7 @@ fn random_weights_change_the_map_and_the_seed_tells_them() {
             seed,
             ..Rules::default()
         };
-        of_apple_and_umbrella(&randomization::Randomization, rules, &[])
+        of_apple_and_umbrella(&randomization::METRIC, rules, &[])
     };
     let found = measure(0);
     assert_eq!(found, measure(0));
@@ -321,14 +316,14 @@ fn a_map_that_is_empty_or_not_a_number_is_left_out_or_misses() {
         let raw = Grid::new(4, 4, vec![value; 16]);
         for (metric, cases) in METRICS.iter().zip(cases) {
             let mut maps = given(&mut subject, &raw);
-            let tallies = metric.measure(&mut maps, &mut Unwatched).unwrap();
-            assert_eq!(tallies[0].cases, cases, "{} {value}", metric.key());
+            let tallies = (metric.measure)(&mut maps, &mut Unwatched).unwrap();
+            assert_eq!(tallies[0].cases, cases, "{} {value}", metric.key);
             let misses = [("pointing", 0.0), ("localization", 1.0), ("road", 0.0)];
-            if let Some((_, sum)) = misses.iter().find(|(key, _)| *key == metric.key()) {
+            if let Some((_, sum)) = misses.iter().find(|(key, _)| *key == metric.key) {
                 assert!(
                     (tallies[0].sum - sum).abs() < 1e-4,
                     "{} {tallies:?}",
-                    metric.key()
+                    metric.key
                 );
             }
         }
@@ -351,17 +346,13 @@ fn a_metric_can_be_called_off_between_steps() {
     let evaluator = Evaluator::new(&model, Rules::default());
     let input = model.prepare(&sample("03-apple-umbrella.png")).unwrap();
     let mut subject = evaluator.subject(input, &[], "image").unwrap();
-    for metric in [
-        &road::Road as &dyn Metric,
-        &occlusion::Occlusion,
-        &randomization::Randomization,
-    ] {
+    for metric in [&road::METRIC, &occlusion::METRIC, &randomization::METRIC] {
         let mut maps = Maps::new(&mut subject, Options::default());
-        let result = metric.measure(&mut maps, &mut Impatient(0));
+        let result = (metric.measure)(&mut maps, &mut Impatient(0));
         assert!(
             matches!(result, Err(ExplainError::CalledOff)),
             "{}",
-            metric.key()
+            metric.key
         );
     }
 }

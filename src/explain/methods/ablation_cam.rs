@@ -35,54 +35,38 @@ const CHANGED: i64 = 128;
 /// Rows of logits at once where nothing runs.
 const ROWS: i64 = 256;
 
-#[derive(Debug)]
-pub struct AblationCam;
+pub static METHOD: Method = Method {
+    name: "Ablation-CAM",
+    key: "ablation-cam",
+    summary: "channels weighted by how the score falls without them",
+    paper: "Desai and Ramaswamy 2020, WACV",
+    is_slow: true,
+    ..Method::by(evidence)
+};
 
-impl Method for AblationCam {
-    fn name(&self) -> &'static str {
-        "Ablation-CAM"
-    }
-
-    fn key(&self) -> &'static str {
-        "ablation-cam"
-    }
-
-    fn summary(&self) -> &'static str {
-        "channels weighted by how the score falls without them"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Desai and Ramaswamy 2020, WACV"
-    }
-
-    fn is_slow(&self) -> bool {
-        true
-    }
-
-    fn evidence(&self, case: &Case<'_>, watch: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        let scores = match without_a_pass(case, watch)? {
+fn evidence(case: &Case<'_>, watch: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    let scores = match without_a_pass(case, watch)? {
+        Some(scores) => scores,
+        None => match by_changes(case, watch)? {
             Some(scores) => scores,
-            None => match by_changes(case, watch)? {
-                Some(scores) => scores,
-                None => by_passes(case, watch)?,
-            },
-        };
-        // What speaks against a class is measured in parts of the same number, and so is turned
-        // around.
-        let score = Score {
-            negated: false,
-            ..case.score
-        };
-        let whole = score.value(case.pass.logits());
-        let before = case.score.value(case.pass.logits());
-        let weights: Vec<f32> = scores
-            .into_iter()
-            .map(|without| (before - without) / whole)
-            .collect();
-        let activations = case.pass.activations()?;
-        let weights = Tensor::from_slice(&weights).f_to_device(activations.device())?;
-        weighted(&activations, &weights)
-    }
+            None => by_passes(case, watch)?,
+        },
+    };
+    // What speaks against a class is measured in parts of the same number, and so is turned
+    // around.
+    let score = Score {
+        negated: false,
+        ..case.score
+    };
+    let whole = score.value(case.pass.logits());
+    let before = case.score.value(case.pass.logits());
+    let weights: Vec<f32> = scores
+        .into_iter()
+        .map(|without| (before - without) / whole)
+        .collect();
+    let activations = case.pass.activations()?;
+    let weights = Tensor::from_slice(&weights).f_to_device(activations.device())?;
+    weighted(&activations, &weights)
 }
 
 /// What stands in the place of an ablated channel.

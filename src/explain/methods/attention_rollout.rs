@@ -12,34 +12,18 @@ use super::attention::Attention;
 use super::{Case, Evidence, Method, Reads, Watch};
 use crate::explain::ExplainError;
 
-#[derive(Debug)]
-pub struct AttentionRollout;
+pub static METHOD: Method = Method {
+    name: "Attention rollout",
+    key: "attention-rollout",
+    summary: "attention multiplied through all blocks; no class",
+    paper: "Abnar and Zuidema 2020, arXiv 2005.00928",
+    reads: Reads::Attention,
+    ..Method::by(evidence)
+};
 
-impl Method for AttentionRollout {
-    fn name(&self) -> &'static str {
-        "Attention rollout"
-    }
-
-    fn key(&self) -> &'static str {
-        "attention-rollout"
-    }
-
-    fn summary(&self) -> &'static str {
-        "attention multiplied through all blocks; no class"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Abnar and Zuidema 2020, arXiv 2005.00928"
-    }
-
-    fn reads(&self) -> Reads {
-        Reads::Attention
-    }
-
-    fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        let attention = Attention::of(case, self.name(), false)?;
-        Ok(Evidence::Map(attention.map(&rollout(&attention)?)?))
-    }
+fn evidence(case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    let attention = Attention::of(case, METHOD.name, false)?;
+    Ok(Evidence::Map(attention.map(&rollout(&attention)?)?))
 }
 
 /// `Ã` after the last block, `[tokens, tokens]`; each row adds to 1.

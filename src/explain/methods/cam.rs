@@ -8,39 +8,23 @@ use super::grad_cam::weighted;
 use super::{Case, Evidence, Method, Watch};
 use crate::explain::ExplainError;
 
-#[derive(Debug)]
-pub struct Cam;
+pub static METHOD: Method = Method {
+    name: "CAM",
+    key: "cam",
+    summary: "the class's own weights, where pooling and one layer follow",
+    paper: "Zhou et al. 2016, arXiv 1512.04150",
+    takes_batches: true,
+    ..Method::by(evidence)
+};
 
-impl Method for Cam {
-    fn name(&self) -> &'static str {
-        "CAM"
-    }
-
-    fn key(&self) -> &'static str {
-        "cam"
-    }
-
-    fn summary(&self) -> &'static str {
-        "the class's own weights, where pooling and one layer follow"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Zhou et al. 2016, arXiv 1512.04150"
-    }
-
-    fn takes_batches(&self) -> bool {
-        true
-    }
-
-    fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        let weights = case.pass.head_weights(&case.slopes())?;
-        let weights = weights.ok_or_else(|| ExplainError::Unfit {
-            method: self.name(),
-            reason: format!(
-                "more than global average pooling and one linear layer stands between layer {} and the score; choose a layer where that is all, or Grad-CAM",
-                case.pass.layer()
-            ),
-        })?;
-        weighted(&case.pass.activations()?, &weights)
-    }
+fn evidence(case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    let weights = case.pass.head_weights(&case.slopes())?;
+    let weights = weights.ok_or_else(|| ExplainError::Unfit {
+        method: METHOD.name,
+        reason: format!(
+            "more than global average pooling and one linear layer stands between layer {} and the score; choose a layer where that is all, or Grad-CAM",
+            case.pass.layer()
+        ),
+    })?;
+    weighted(&case.pass.activations()?, &weights)
 }

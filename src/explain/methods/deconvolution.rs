@@ -10,32 +10,16 @@ use super::{Case, Evidence, Method, Reads, Watch, guided_backprop, pixels};
 use crate::explain::ExplainError;
 use crate::model::walk::Rule;
 
-#[derive(Debug)]
-pub struct Deconvolution;
+pub static METHOD: Method = Method {
+    name: "Deconvolution",
+    key: "deconvolution",
+    summary: "the network backwards, ReLU on the way back",
+    paper: "Zeiler and Fergus 2013, arXiv 1311.2901",
+    reads: Reads::Pixels,
+    ..Method::by(evidence)
+};
 
-impl Method for Deconvolution {
-    fn name(&self) -> &'static str {
-        "Deconvolution"
-    }
-
-    fn key(&self) -> &'static str {
-        "deconvolution"
-    }
-
-    fn summary(&self) -> &'static str {
-        "the network backwards, ReLU on the way back"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Zeiler and Fergus 2013, arXiv 1311.2901"
-    }
-
-    fn reads(&self) -> Reads {
-        Reads::Pixels
-    }
-
-    fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        let attribution = guided_backprop::attribution(case, Rule::Deconvolution, self.name())?;
-        Ok(Evidence::Map(pixels::largest(&attribution)?))
-    }
+fn evidence(case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    let attribution = guided_backprop::attribution(case, Rule::Deconvolution, METHOD.name)?;
+    Ok(Evidence::Map(pixels::largest(&attribution)?))
 }

@@ -7,33 +7,17 @@
 use super::{Case, Evidence, Method, Watch};
 use crate::explain::{ExplainError, principal};
 
-#[derive(Debug)]
-pub struct EigenGradCam;
+pub static METHOD: Method = Method {
+    name: "EigenGradCAM",
+    key: "eigen-grad-cam",
+    summary: "first principal component of gradients times activations",
+    paper: "after Muhammad and Yeasin 2020, arXiv 2008.00299",
+    takes_batches: true,
+    ..Method::by(evidence)
+};
 
-impl Method for EigenGradCam {
-    fn name(&self) -> &'static str {
-        "EigenGradCAM"
-    }
-
-    fn key(&self) -> &'static str {
-        "eigen-grad-cam"
-    }
-
-    fn summary(&self) -> &'static str {
-        "first principal component of gradients times activations"
-    }
-
-    fn paper(&self) -> &'static str {
-        "after Muhammad and Yeasin 2020, arXiv 2008.00299"
-    }
-
-    fn takes_batches(&self) -> bool {
-        true
-    }
-
-    fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        let gradients = case.pass.gradients(&case.slopes())?;
-        let shares = gradients.f_mul(&case.pass.activations()?)?;
-        Ok(Evidence::Map(principal::component(&shares)?))
-    }
+fn evidence(case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    let gradients = case.pass.gradients(&case.slopes())?;
+    let shares = gradients.f_mul(&case.pass.activations()?)?;
+    Ok(Evidence::Map(principal::component(&shares)?))
 }

@@ -6,36 +6,20 @@
 use super::{Case, Evidence, Method, Watch};
 use crate::explain::ExplainError;
 
-#[derive(Debug)]
-pub struct ElementWiseGradCam;
+pub static METHOD: Method = Method {
+    name: "Element-wise Grad-CAM",
+    key: "element-wise-grad-cam",
+    summary: "the positive ones of gradients times activations",
+    paper: "pytorch-grad-cam, GradCAMElementWise",
+    takes_batches: true,
+    ..Method::by(evidence)
+};
 
-impl Method for ElementWiseGradCam {
-    fn name(&self) -> &'static str {
-        "Element-wise Grad-CAM"
-    }
-
-    fn key(&self) -> &'static str {
-        "element-wise-grad-cam"
-    }
-
-    fn summary(&self) -> &'static str {
-        "the positive ones of gradients times activations"
-    }
-
-    fn paper(&self) -> &'static str {
-        "pytorch-grad-cam, GradCAMElementWise"
-    }
-
-    fn takes_batches(&self) -> bool {
-        true
-    }
-
-    fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        let activations = case.pass.activations()?;
-        let gradients = case.pass.gradients(&case.slopes())?;
-        Ok(Evidence::Channels {
-            shares: gradients.f_mul(&activations)?.f_relu()?,
-            weights: None,
-        })
-    }
+fn evidence(case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    let activations = case.pass.activations()?;
+    let gradients = case.pass.gradients(&case.slopes())?;
+    Ok(Evidence::Channels {
+        shares: gradients.f_mul(&activations)?.f_relu()?,
+        weights: None,
+    })
 }

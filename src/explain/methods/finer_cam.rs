@@ -20,41 +20,22 @@ const EPSILON: f64 = 1e-9;
 /// Slopes below this part of the largest one are left out.
 const NEGLIGIBLE: f32 = 1e-9;
 
-#[derive(Debug)]
-pub struct FinerCam;
+pub static METHOD: Method = Method {
+    name: "Finer-CAM",
+    key: "finer-cam",
+    summary: "Grad-CAM of the difference to the three nearest classes",
+    paper: "Zhang et al. 2025, arXiv 2501.11309",
+    takes_batches: true,
+    slopes,
+    ..Method::by(evidence)
+};
 
-impl Method for FinerCam {
-    fn name(&self) -> &'static str {
-        "Finer-CAM"
-    }
-
-    fn key(&self) -> &'static str {
-        "finer-cam"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Grad-CAM of the difference to the three nearest classes"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Zhang et al. 2025, arXiv 2501.11309"
-    }
-
-    fn slopes(&self, score: &Score, logits: &[f32]) -> Vec<Slope> {
-        slopes(score, logits)
-    }
-
-    fn takes_batches(&self) -> bool {
-        true
-    }
-
-    fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        let slopes = self.slopes(&case.score, case.pass.logits());
-        weighted(
-            &case.pass.activations()?,
-            &case.pass.mean_gradients(&slopes)?,
-        )
-    }
+fn evidence(case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    let slopes = slopes(&case.score, case.pass.logits());
+    weighted(
+        &case.pass.activations()?,
+        &case.pass.mean_gradients(&slopes)?,
+    )
 }
 
 /// The classes whose logits are nearest to that of a class, nearest first.

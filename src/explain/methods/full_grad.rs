@@ -19,54 +19,38 @@ use crate::heatmap::Grid;
 use crate::model::graph::{Graph, Node, Operand, ValueId};
 use crate::model::walk::Wanted;
 
-#[derive(Debug)]
-pub struct FullGrad;
+pub static METHOD: Method = Method {
+    name: "FullGrad",
+    key: "full-grad",
+    summary: "gradients of the pixels and of all biases, summed",
+    paper: "Srinivas and Fleuret 2019, arXiv 1905.00780",
+    reads: Reads::Pixels,
+    ..Method::by(evidence)
+};
 
-impl Method for FullGrad {
-    fn name(&self) -> &'static str {
-        "FullGrad"
-    }
-
-    fn key(&self) -> &'static str {
-        "full-grad"
-    }
-
-    fn summary(&self) -> &'static str {
-        "gradients of the pixels and of all biases, summed"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Srinivas and Fleuret 2019, arXiv 1905.00780"
-    }
-
-    fn reads(&self) -> Reads {
-        Reads::Pixels
-    }
-
-    fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        let graph = case.model.graph();
-        let biases = biases(graph)?;
-        let outputs: Vec<ValueId> = biases.iter().map(|(output, _)| *output).collect();
-        let wanted = Wanted {
-            gradients: &[&[graph.input], outputs.as_slice()].concat(),
-            ..Wanted::default()
+fn evidence(case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    let graph = case.model.graph();
+    let biases = biases(graph)?;
+    let outputs: Vec<ValueId> = biases.iter().map(|(output, _)| *output).collect();
+    let wanted = Wanted {
+        gradients: &[&[graph.input], outputs.as_slice()].concat(),
+        ..Wanted::default()
+    };
+    let slopes = |logits: &[f32]| case.score.slopes(logits);
+    let found = case.model.differentiate(case.input, wanted, &slopes)?;
+    let size = case.input.geometry.input;
+    let (height, width) = (size.height as usize, size.width as usize);
+    let mut map = Grid::new(width, height, vec![0.0; width * height]);
+    let pixels = (graph.input, case.input.tensor.shallow_clone());
+    for (output, factor) in std::iter::once(pixels).chain(biases) {
+        let Some(gradient) = found.gradients.get(&output) else {
+            continue;
         };
-        let slopes = |logits: &[f32]| case.score.slopes(logits);
-        let found = case.model.differentiate(case.input, wanted, &slopes)?;
-        let size = case.input.geometry.input;
-        let (height, width) = (size.height as usize, size.width as usize);
-        let mut map = Grid::new(width, height, vec![0.0; width * height]);
-        let pixels = (graph.input, case.input.tensor.shallow_clone());
-        for (output, factor) in std::iter::once(pixels).chain(biases) {
-            let Some(gradient) = found.gradients.get(&output) else {
-                continue;
-            };
-            // Resizing is linear, and the sum over channels can come before it.
-            let part = pixels::grid(&scaled(&gradient.f_mul(&factor)?)?)?;
-            map = map.with(&part.upsample(width, height), |a, b| a + b);
-        }
-        Ok(Evidence::Map(map))
+        // Resizing is linear, and the sum over channels can come before it.
+        let part = pixels::grid(&scaled(&gradient.f_mul(&factor)?)?)?;
+        map = map.with(&part.upsample(width, height), |a, b| a + b);
     }
+    Ok(Evidence::Map(map))
 }
 
 /// The sum over channels of their sizes, each scaled to 0..1: of `[1, channels, height, width]`.

@@ -9,36 +9,20 @@ use tch::{Kind, Tensor};
 use super::{Case, Evidence, Method, Watch};
 use crate::explain::ExplainError;
 
-#[derive(Debug)]
-pub struct GradCam;
+pub static METHOD: Method = Method {
+    name: "Grad-CAM",
+    key: "grad-cam",
+    summary: "channels weighted by the mean of their gradients",
+    paper: "Selvaraju et al. 2017, arXiv 1610.02391",
+    takes_batches: true,
+    ..Method::by(evidence)
+};
 
-impl Method for GradCam {
-    fn name(&self) -> &'static str {
-        "Grad-CAM"
-    }
-
-    fn key(&self) -> &'static str {
-        "grad-cam"
-    }
-
-    fn summary(&self) -> &'static str {
-        "channels weighted by the mean of their gradients"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Selvaraju et al. 2017, arXiv 1610.02391"
-    }
-
-    fn takes_batches(&self) -> bool {
-        true
-    }
-
-    fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        weighted(
-            &case.pass.activations()?,
-            &case.pass.mean_gradients(&case.slopes())?,
-        )
-    }
+fn evidence(case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    weighted(
+        &case.pass.activations()?,
+        &case.pass.mean_gradients(&case.slopes())?,
+    )
 }
 
 /// `α_k`, the mean of the gradients `[channels, height, width]` over positions, `[channels]`.

@@ -14,43 +14,27 @@ use crate::explain::ExplainError;
 /// As in pytorch-grad-cam; a gradient of zero then counts nothing.
 const EPSILON: f64 = 1e-6;
 
-#[derive(Debug)]
-pub struct GradCamPlusPlus;
+pub static METHOD: Method = Method {
+    name: "Grad-CAM++",
+    key: "grad-cam++",
+    summary: "channels weighted by where they raise the score, and how",
+    paper: "Chattopadhyay et al. 2018, arXiv 1710.11063",
+    takes_batches: true,
+    ..Method::by(evidence)
+};
 
-impl Method for GradCamPlusPlus {
-    fn name(&self) -> &'static str {
-        "Grad-CAM++"
-    }
-
-    fn key(&self) -> &'static str {
-        "grad-cam++"
-    }
-
-    fn summary(&self) -> &'static str {
-        "channels weighted by where they raise the score, and how"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Chattopadhyay et al. 2018, arXiv 1710.11063"
-    }
-
-    fn takes_batches(&self) -> bool {
-        true
-    }
-
-    fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        let activations = case.pass.activations()?;
-        let gradients = case.pass.gradients(&case.slopes())?;
-        let squared = gradients.f_square()?;
-        let sums = activations.f_sum_dim_intlist([1_i64, 2].as_slice(), true, None)?;
-        let denominator = squared
-            .f_mul_scalar(2.0)?
-            .f_add(&squared.f_mul(&gradients)?.f_mul(&sums)?)?
-            .f_add_scalar(EPSILON)?;
-        let weights = squared
-            .f_div(&denominator)?
-            .f_mul(&gradients.f_relu()?)?
-            .f_sum_dim_intlist([1_i64, 2].as_slice(), false, None)?;
-        weighted(&activations, &weights)
-    }
+pub(super) fn evidence(case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    let activations = case.pass.activations()?;
+    let gradients = case.pass.gradients(&case.slopes())?;
+    let squared = gradients.f_square()?;
+    let sums = activations.f_sum_dim_intlist([1_i64, 2].as_slice(), true, None)?;
+    let denominator = squared
+        .f_mul_scalar(2.0)?
+        .f_add(&squared.f_mul(&gradients)?.f_mul(&sums)?)?
+        .f_add_scalar(EPSILON)?;
+    let weights = squared
+        .f_div(&denominator)?
+        .f_mul(&gradients.f_relu()?)?
+        .f_sum_dim_intlist([1_i64, 2].as_slice(), false, None)?;
+    weighted(&activations, &weights)
 }

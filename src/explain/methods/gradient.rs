@@ -11,33 +11,17 @@ use super::{Case, Evidence, Method, Reads, Watch, pixels};
 use crate::explain::ExplainError;
 use crate::model::walk::Rule;
 
-#[derive(Debug)]
-pub struct Gradient;
+pub static METHOD: Method = Method {
+    name: "Gradient",
+    key: "gradient",
+    summary: "how much the score changes with each pixel",
+    paper: "Simonyan et al. 2013, arXiv 1312.6034",
+    reads: Reads::Pixels,
+    ..Method::by(evidence)
+};
 
-impl Method for Gradient {
-    fn name(&self) -> &'static str {
-        "Gradient"
-    }
-
-    fn key(&self) -> &'static str {
-        "gradient"
-    }
-
-    fn summary(&self) -> &'static str {
-        "how much the score changes with each pixel"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Simonyan et al. 2013, arXiv 1312.6034"
-    }
-
-    fn reads(&self) -> Reads {
-        Reads::Pixels
-    }
-
-    fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        Ok(Evidence::Map(pixels::largest(&attribution(case)?)?))
-    }
+fn evidence(case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    Ok(Evidence::Map(pixels::largest(&attribution(case)?)?))
 }
 
 /// `[3, height, width]`.

@@ -14,36 +14,20 @@ use super::attention::Attention;
 use super::{Case, Evidence, Method, Reads, Watch};
 use crate::explain::ExplainError;
 
-#[derive(Debug)]
-pub struct GradientAttentionRollout;
+pub static METHOD: Method = Method {
+    name: "Gradient attention rollout",
+    key: "gradient-attention-rollout",
+    summary: "attention that raises the score, through all blocks",
+    paper: "Chefer et al. 2021, arXiv 2103.15679",
+    reads: Reads::Attention,
+    ..Method::by(evidence)
+};
 
-impl Method for GradientAttentionRollout {
-    fn name(&self) -> &'static str {
-        "Gradient attention rollout"
-    }
-
-    fn key(&self) -> &'static str {
-        "gradient-attention-rollout"
-    }
-
-    fn summary(&self) -> &'static str {
-        "attention that raises the score, through all blocks"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Chefer et al. 2021, arXiv 2103.15679"
-    }
-
-    fn reads(&self) -> Reads {
-        Reads::Attention
-    }
-
-    fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        let attention = Attention::of(case, self.name(), true)?;
-        let relations = relations(&attention)?;
-        let others = relations.f_sub(&attention.identity()?)?;
-        Ok(Evidence::Map(attention.map(&others)?))
-    }
+fn evidence(case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    let attention = Attention::of(case, METHOD.name, true)?;
+    let relations = relations(&attention)?;
+    let others = relations.f_sub(&attention.identity()?)?;
+    Ok(Evidence::Map(attention.map(&others)?))
 }
 
 /// `R` after the last block, `[tokens, tokens]`.

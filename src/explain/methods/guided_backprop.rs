@@ -13,34 +13,18 @@ use super::{Case, Evidence, Method, Reads, Watch, gradient, pixels};
 use crate::explain::ExplainError;
 use crate::model::walk::{Rule, is_relu};
 
-#[derive(Debug)]
-pub struct GuidedBackprop;
+pub static METHOD: Method = Method {
+    name: "Guided backpropagation",
+    key: "guided-backprop",
+    summary: "gradient of the pixels, positive at every ReLU",
+    paper: "Springenberg et al. 2014, arXiv 1412.6806",
+    reads: Reads::Pixels,
+    ..Method::by(evidence)
+};
 
-impl Method for GuidedBackprop {
-    fn name(&self) -> &'static str {
-        "Guided backpropagation"
-    }
-
-    fn key(&self) -> &'static str {
-        "guided-backprop"
-    }
-
-    fn summary(&self) -> &'static str {
-        "gradient of the pixels, positive at every ReLU"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Springenberg et al. 2014, arXiv 1412.6806"
-    }
-
-    fn reads(&self) -> Reads {
-        Reads::Pixels
-    }
-
-    fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        let attribution = attribution(case, Rule::Guided, self.name())?;
-        Ok(Evidence::Map(pixels::largest(&attribution)?))
-    }
+fn evidence(case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    let attribution = attribution(case, Rule::Guided, METHOD.name)?;
+    Ok(Evidence::Map(pixels::largest(&attribution)?))
 }
 
 /// `[3, height, width]`, for the method of this name.

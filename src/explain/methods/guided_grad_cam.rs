@@ -11,34 +11,21 @@ use super::{Case, Evidence, Method, Watch, guided_backprop, pixels};
 use crate::explain::ExplainError;
 use crate::model::walk::Rule;
 
-#[derive(Debug)]
-pub struct GuidedGradCam;
+pub static METHOD: Method = Method {
+    name: "Guided Grad-CAM",
+    key: "guided-grad-cam",
+    summary: "guided backpropagation times the Grad-CAM map",
+    paper: "Selvaraju et al. 2017, arXiv 1610.02391",
+    ..Method::by(evidence)
+};
 
-impl Method for GuidedGradCam {
-    fn name(&self) -> &'static str {
-        "Guided Grad-CAM"
-    }
-
-    fn key(&self) -> &'static str {
-        "guided-grad-cam"
-    }
-
-    fn summary(&self) -> &'static str {
-        "guided backpropagation times the Grad-CAM map"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Selvaraju et al. 2017, arXiv 1610.02391"
-    }
-
-    fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        Ok(Evidence::Map(pixels::largest(&attribution(case)?)?))
-    }
+fn evidence(case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    Ok(Evidence::Map(pixels::largest(&attribution(case)?)?))
 }
 
 /// `[3, height, width]`.
 pub(super) fn attribution(case: &Case<'_>) -> Result<Tensor, ExplainError> {
-    let guided = guided_backprop::attribution(case, Rule::Guided, GuidedGradCam.name())?;
+    let guided = guided_backprop::attribution(case, Rule::Guided, METHOD.name)?;
     let weights = case.pass.mean_gradients(&case.slopes())?;
     let map = case
         .pass

@@ -15,43 +15,27 @@ use crate::explain::ExplainError;
 /// Sums smaller than this part of what is summed are rounding.
 const ROUNDING: f64 = 1e-5;
 
-#[derive(Debug)]
-pub struct HiResCam;
+pub static METHOD: Method = Method {
+    name: "HiResCAM",
+    key: "hires-cam",
+    summary: "gradients times activations, position by position",
+    paper: "Draelos and Carin 2020, arXiv 2011.08891",
+    takes_batches: true,
+    ..Method::by(evidence)
+};
 
-impl Method for HiResCam {
-    fn name(&self) -> &'static str {
-        "HiResCAM"
-    }
-
-    fn key(&self) -> &'static str {
-        "hires-cam"
-    }
-
-    fn summary(&self) -> &'static str {
-        "gradients times activations, position by position"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Draelos and Carin 2020, arXiv 2011.08891"
-    }
-
-    fn takes_batches(&self) -> bool {
-        true
-    }
-
-    fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        let activations = case.pass.activations()?;
-        let gradients = case.pass.gradients(&case.slopes())?;
-        let shares = gradients.f_mul(&activations)?;
-        Ok(Evidence::Channels {
-            shares: if is_rounding(&shares)? {
-                shares.f_zeros_like()?
-            } else {
-                shares
-            },
-            weights: None,
-        })
-    }
+fn evidence(case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    let activations = case.pass.activations()?;
+    let gradients = case.pass.gradients(&case.slopes())?;
+    let shares = gradients.f_mul(&activations)?;
+    Ok(Evidence::Channels {
+        shares: if is_rounding(&shares)? {
+            shares.f_zeros_like()?
+        } else {
+            shares
+        },
+        weights: None,
+    })
 }
 
 /// Whether the sum over channels is nothing beside what it is a sum of.

@@ -14,37 +14,18 @@ use crate::model::walk::Rule;
 
 const POINTS: i64 = 50;
 
-#[derive(Debug)]
-pub struct IntegratedGradients;
+pub static METHOD: Method = Method {
+    name: "Integrated Gradients",
+    key: "integrated-gradients",
+    summary: "what each pixel adds to the score, from gray on",
+    paper: "Sundararajan et al. 2017, arXiv 1703.01365",
+    reads: Reads::Pixels,
+    is_slow: true,
+    ..Method::by(evidence)
+};
 
-impl Method for IntegratedGradients {
-    fn name(&self) -> &'static str {
-        "Integrated Gradients"
-    }
-
-    fn key(&self) -> &'static str {
-        "integrated-gradients"
-    }
-
-    fn summary(&self) -> &'static str {
-        "what each pixel adds to the score, from gray on"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Sundararajan et al. 2017, arXiv 1703.01365"
-    }
-
-    fn reads(&self) -> Reads {
-        Reads::Pixels
-    }
-
-    fn is_slow(&self) -> bool {
-        true
-    }
-
-    fn evidence(&self, case: &Case<'_>, watch: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        Ok(Evidence::Map(pixels::summed(&attribution(case, watch)?)?))
-    }
+fn evidence(case: &Case<'_>, watch: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    Ok(Evidence::Map(pixels::summed(&attribution(case, watch)?)?))
 }
 
 /// `[3, height, width]`.

@@ -36,8 +36,8 @@ fn at(method: &str, layer: &str) -> Options {
 fn quick() -> impl Iterator<Item = &'static str> {
     let quick = METHODS
         .iter()
-        .filter(|method| method.reads() == Reads::Layer && !method.is_slow());
-    quick.map(|method| method.key())
+        .filter(|method| method.reads == Reads::Layer && !method.is_slow);
+    quick.map(|method| method.key)
 }
 
 #[test]
@@ -358,5 +358,5 @@ fn refine_cam_reads_the_stages_up_to_a_layer_unless_several_are_named() {
         explained(&["layer2", "layer4"]).layer(),
         "product of layer2, layer4"
     );
-    assert_eq!(MethodId::default().method().fusion(), None);
+    assert_eq!(MethodId::default().method().fusion, None);
 }

@@ -7,36 +7,20 @@
 use super::{Case, Evidence, Method, Watch};
 use crate::explain::ExplainError;
 
-#[derive(Debug)]
-pub struct LayerCam;
+pub static METHOD: Method = Method {
+    name: "LayerCAM",
+    key: "layer-cam",
+    summary: "activations weighted by their positive gradients",
+    paper: "Jiang et al. 2021, doi 10.1109/TIP.2021.3089943",
+    takes_batches: true,
+    ..Method::by(evidence)
+};
 
-impl Method for LayerCam {
-    fn name(&self) -> &'static str {
-        "LayerCAM"
-    }
-
-    fn key(&self) -> &'static str {
-        "layer-cam"
-    }
-
-    fn summary(&self) -> &'static str {
-        "activations weighted by their positive gradients"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Jiang et al. 2021, doi 10.1109/TIP.2021.3089943"
-    }
-
-    fn takes_batches(&self) -> bool {
-        true
-    }
-
-    fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        let activations = case.pass.activations()?;
-        let gradients = case.pass.gradients(&case.slopes())?;
-        Ok(Evidence::Channels {
-            shares: gradients.f_relu()?.f_mul(&activations)?,
-            weights: None,
-        })
-    }
+fn evidence(case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    let activations = case.pass.activations()?;
+    let gradients = case.pass.gradients(&case.slopes())?;
+    Ok(Evidence::Channels {
+        shares: gradients.f_relu()?.f_mul(&activations)?,
+        weights: None,
+    })
 }

@@ -13,37 +13,18 @@ use crate::heatmap::Grid;
 /// Squares along the shorter side, side by side.
 const PARTS: usize = 7;
 
-#[derive(Debug)]
-pub struct Occlusion;
+pub static METHOD: Method = Method {
+    name: "Occlusion",
+    key: "occlusion",
+    summary: "how much the score falls when a part is hidden",
+    paper: "Zeiler and Fergus 2013, arXiv 1311.2901",
+    reads: Reads::Pixels,
+    is_slow: true,
+    ..Method::by(evidence)
+};
 
-impl Method for Occlusion {
-    fn name(&self) -> &'static str {
-        "Occlusion"
-    }
-
-    fn key(&self) -> &'static str {
-        "occlusion"
-    }
-
-    fn summary(&self) -> &'static str {
-        "how much the score falls when a part is hidden"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Zeiler and Fergus 2013, arXiv 1311.2901"
-    }
-
-    fn reads(&self) -> Reads {
-        Reads::Pixels
-    }
-
-    fn is_slow(&self) -> bool {
-        true
-    }
-
-    fn evidence(&self, case: &Case<'_>, watch: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        Ok(Evidence::Map(map(case, watch)?))
-    }
+fn evidence(case: &Case<'_>, watch: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    Ok(Evidence::Map(map(case, watch)?))
 }
 
 /// Where squares are.

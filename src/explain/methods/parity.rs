@@ -135,7 +135,7 @@ impl Record {
             }
             key => {
                 let method = key.parse::<MethodId>().unwrap().method();
-                return Ok(values(method.evidence(case, watch)?));
+                return Ok(values((method.evidence)(case, watch)?));
             }
         };
         pixels::numbers(&attribution)

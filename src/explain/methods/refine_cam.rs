@@ -7,43 +7,23 @@
 //! the authors choose them for ResNet-18: `layer1`, `layer2`, `layer3`, `layer4`. Where all maps have one size,
 //! as in a ViT, that is one layer, and the map is Grad-CAM++'s.
 
-use super::grad_cam_plus_plus::GradCamPlusPlus;
-use super::{Case, Evidence, Method, Watch};
+use super::{Case, Evidence, Method, Watch, grad_cam_plus_plus};
 use crate::explain::ExplainError;
 use crate::explain::options::Fusion;
 
 /// How many stages are read unless the user names layers.
 pub(in crate::explain) const STAGES: usize = 4;
 
-#[derive(Debug)]
-pub struct RefineCam;
+pub static METHOD: Method = Method {
+    name: "RefineCAM",
+    key: "refine-cam",
+    summary: "Grad-CAM++ at several stages, where all agree",
+    paper: "Domeniconi et al. 2026, arXiv 2605.14641",
+    fusion: Some(Fusion::Product),
+    takes_batches: true,
+    ..Method::by(evidence)
+};
 
-impl Method for RefineCam {
-    fn name(&self) -> &'static str {
-        "RefineCAM"
-    }
-
-    fn key(&self) -> &'static str {
-        "refine-cam"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Grad-CAM++ at several stages, where all agree"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Domeniconi et al. 2026, arXiv 2605.14641"
-    }
-
-    fn fusion(&self) -> Option<Fusion> {
-        Some(Fusion::Product)
-    }
-
-    fn takes_batches(&self) -> bool {
-        true
-    }
-
-    fn evidence(&self, case: &Case<'_>, watch: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        GradCamPlusPlus.evidence(case, watch)
-    }
+fn evidence(case: &Case<'_>, watch: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    grad_cam_plus_plus::evidence(case, watch)
 }

@@ -15,36 +15,20 @@ use super::grad_cam::weighted;
 use super::{Case, Evidence, Method, Watch, pixels};
 use crate::explain::{ExplainError, softmax};
 
-#[derive(Debug)]
-pub struct ScoreCam;
+pub static METHOD: Method = Method {
+    name: "Score-CAM",
+    key: "score-cam",
+    summary: "channels weighted by the score of what they look at",
+    paper: "Wang et al. 2019, arXiv 1910.01279",
+    is_slow: true,
+    ..Method::by(evidence)
+};
 
-impl Method for ScoreCam {
-    fn name(&self) -> &'static str {
-        "Score-CAM"
-    }
-
-    fn key(&self) -> &'static str {
-        "score-cam"
-    }
-
-    fn summary(&self) -> &'static str {
-        "channels weighted by the score of what they look at"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Wang et al. 2019, arXiv 1910.01279"
-    }
-
-    fn is_slow(&self) -> bool {
-        true
-    }
-
-    fn evidence(&self, case: &Case<'_>, watch: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        let activations = case.pass.activations()?;
-        let scores = scores(case, &activations, watch)?;
-        let weights = Tensor::from_slice(&softmax(&scores)).f_to_device(activations.device())?;
-        weighted(&activations, &weights)
-    }
+fn evidence(case: &Case<'_>, watch: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    let activations = case.pass.activations()?;
+    let scores = scores(case, &activations, watch)?;
+    let weights = Tensor::from_slice(&softmax(&scores)).f_to_device(activations.device())?;
+    weighted(&activations, &weights)
 }
 
 /// The score of the image behind each channel of `[channels, height, width]`.

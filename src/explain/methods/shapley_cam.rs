@@ -13,59 +13,44 @@ use crate::explain::ExplainError;
 use crate::explain::target::Measure;
 use crate::model::{ModelError, RunError};
 
-#[derive(Debug)]
-pub struct ShapleyCam;
+pub static METHOD: Method = Method {
+    name: "Shapley-CAM",
+    key: "shapley-cam",
+    summary: "Grad-CAM less half the curvature of the score",
+    paper: "Cai 2025, arXiv 2501.06261",
+    ..Method::by(evidence)
+};
 
-impl Method for ShapleyCam {
-    fn name(&self) -> &'static str {
-        "Shapley-CAM"
-    }
-
-    fn key(&self) -> &'static str {
-        "shapley-cam"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Grad-CAM less half the curvature of the score"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Cai 2025, arXiv 2501.06261"
-    }
-
-    fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        let gradients = case.pass.mean_gradients(&case.slopes())?;
-        let is_linear = case.score.measure == Measure::Logit
-            && case.pass.head_weights(&case.slopes())?.is_some();
-        let weights = if is_linear {
-            gradients
-        } else {
-            let curvature = channel_weights(&self.curvature(case)?)?;
-            gradients.f_sub(&curvature.f_mul_scalar(0.5)?)?
-        };
-        weighted(&case.pass.activations()?, &weights)
-    }
+fn evidence(case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    let gradients = case.pass.mean_gradients(&case.slopes())?;
+    let is_linear =
+        case.score.measure == Measure::Logit && case.pass.head_weights(&case.slopes())?.is_some();
+    let weights = if is_linear {
+        gradients
+    } else {
+        let curvature = channel_weights(&curvature(case)?)?;
+        gradients.f_sub(&curvature.f_mul_scalar(0.5)?)?
+    };
+    weighted(&case.pass.activations()?, &weights)
 }
 
-impl ShapleyCam {
-    /// `H A`, `[channels, height, width]`.
-    fn curvature(&self, case: &Case<'_>) -> Result<Tensor, ExplainError> {
-        let found = case
-            .model
-            .curvature(case.pass, |logits| case.score.of(logits));
-        found.map_err(|error| match error {
-            ModelError::Run(RunError::Torch(error))
-                if error.to_string().contains("not implemented") =>
-            {
-                ExplainError::Unfit {
-                    method: self.name(),
-                    reason: format!(
-                        "libtorch has no second derivative of an operation after layer {}; choose a later layer",
-                        case.pass.layer()
-                    ),
-                }
+/// `H A`, `[channels, height, width]`.
+fn curvature(case: &Case<'_>) -> Result<Tensor, ExplainError> {
+    let found = case
+        .model
+        .curvature(case.pass, |logits| case.score.of(logits));
+    found.map_err(|error| match error {
+        ModelError::Run(RunError::Torch(error))
+            if error.to_string().contains("not implemented") =>
+        {
+            ExplainError::Unfit {
+                method: METHOD.name,
+                reason: format!(
+                    "libtorch has no second derivative of an operation after layer {}; choose a later layer",
+                    case.pass.layer()
+                ),
             }
-            other => other.into(),
-        })
-    }
+        }
+        other => other.into(),
+    })
 }

@@ -19,37 +19,18 @@ const SPREAD: f64 = 0.15;
 /// Two runs give the same map.
 const SEED: u64 = 0;
 
-#[derive(Debug)]
-pub struct SmoothGrad;
+pub static METHOD: Method = Method {
+    name: "SmoothGrad",
+    key: "smooth-grad",
+    summary: "mean gradient of the pixels over 25 noisy images",
+    paper: "Smilkov et al. 2017, arXiv 1706.03825",
+    reads: Reads::Pixels,
+    is_slow: true,
+    ..Method::by(evidence)
+};
 
-impl Method for SmoothGrad {
-    fn name(&self) -> &'static str {
-        "SmoothGrad"
-    }
-
-    fn key(&self) -> &'static str {
-        "smooth-grad"
-    }
-
-    fn summary(&self) -> &'static str {
-        "mean gradient of the pixels over 25 noisy images"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Smilkov et al. 2017, arXiv 1706.03825"
-    }
-
-    fn reads(&self) -> Reads {
-        Reads::Pixels
-    }
-
-    fn is_slow(&self) -> bool {
-        true
-    }
-
-    fn evidence(&self, case: &Case<'_>, watch: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        Ok(Evidence::Map(pixels::largest(&attribution(case, watch)?)?))
-    }
+fn evidence(case: &Case<'_>, watch: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    Ok(Evidence::Map(pixels::largest(&attribution(case, watch)?)?))
 }
 
 /// `[3, height, width]`.

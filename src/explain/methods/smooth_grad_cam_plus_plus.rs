@@ -21,33 +21,17 @@ const DEVIATION: f64 = 0.3;
 /// Two runs give the same map.
 const SEED: u64 = 0;
 
-#[derive(Debug)]
-pub struct SmoothGradCamPlusPlus;
+pub static METHOD: Method = Method {
+    name: "Smooth Grad-CAM++",
+    key: "smooth-grad-cam++",
+    summary: "Grad-CAM++ with the mean gradients of noisy images",
+    paper: "Omeiza et al. 2019, arXiv 1908.01224",
+    is_slow: true,
+    ..Method::by(evidence)
+};
 
-impl Method for SmoothGradCamPlusPlus {
-    fn name(&self) -> &'static str {
-        "Smooth Grad-CAM++"
-    }
-
-    fn key(&self) -> &'static str {
-        "smooth-grad-cam++"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Grad-CAM++ with the mean gradients of noisy images"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Omeiza et al. 2019, arXiv 1908.01224"
-    }
-
-    fn is_slow(&self) -> bool {
-        true
-    }
-
-    fn evidence(&self, case: &Case<'_>, watch: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        weighted(&case.pass.activations()?, &weights(case, DEVIATION, watch)?)
-    }
+fn evidence(case: &Case<'_>, watch: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    weighted(&case.pass.activations()?, &weights(case, DEVIATION, watch)?)
 }
 
 /// `w_k`, `[channels]`, with noise of this standard deviation.

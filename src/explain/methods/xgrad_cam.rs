@@ -14,38 +14,22 @@ use crate::explain::ExplainError;
 /// As in pytorch-grad-cam.
 const EPSILON: f64 = 1e-7;
 
-#[derive(Debug)]
-pub struct XGradCam;
+pub static METHOD: Method = Method {
+    name: "XGrad-CAM",
+    key: "xgrad-cam",
+    summary: "channels weighted by gradients where the channel is active",
+    paper: "Fu et al. 2020, arXiv 2008.02312",
+    takes_batches: true,
+    ..Method::by(evidence)
+};
 
-impl Method for XGradCam {
-    fn name(&self) -> &'static str {
-        "XGrad-CAM"
-    }
-
-    fn key(&self) -> &'static str {
-        "xgrad-cam"
-    }
-
-    fn summary(&self) -> &'static str {
-        "channels weighted by gradients where the channel is active"
-    }
-
-    fn paper(&self) -> &'static str {
-        "Fu et al. 2020, arXiv 2008.02312"
-    }
-
-    fn takes_batches(&self) -> bool {
-        true
-    }
-
-    fn evidence(&self, case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
-        let activations = case.pass.activations()?;
-        let gradients = case.pass.gradients(&case.slopes())?;
-        let over_positions = |tensor: &Tensor| {
-            tensor.f_sum_dim_intlist([1_i64, 2].as_slice(), /* keepdim= */ false, None)
-        };
-        let sums = over_positions(&activations)?.f_add_scalar(EPSILON)?;
-        let weights = over_positions(&gradients.f_mul(&activations)?)?.f_div(&sums)?;
-        weighted(&activations, &weights)
-    }
+fn evidence(case: &Case<'_>, _: &mut dyn Watch) -> Result<Evidence, ExplainError> {
+    let activations = case.pass.activations()?;
+    let gradients = case.pass.gradients(&case.slopes())?;
+    let over_positions = |tensor: &Tensor| {
+        tensor.f_sum_dim_intlist([1_i64, 2].as_slice(), /* keepdim= */ false, None)
+    };
+    let sums = over_positions(&activations)?.f_add_scalar(EPSILON)?;
+    let weights = over_positions(&gradients.f_mul(&activations)?)?.f_div(&sums)?;
+    weighted(&activations, &weights)
 }

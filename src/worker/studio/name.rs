@@ -31,7 +31,7 @@ pub(super) fn name_part(
             .versus
             .as_ref()
             .map(|versus| format!("not-{}", label_part(&versus.label))),
-        said(*method != MethodId::default(), method.method().key()),
+        said(*method != MethodId::default(), method.method().key),
         match layers.as_slice() {
             [] => None,
             [layer] => Some(label_part(&layer.replace('.', "-"))),

@@ -260,7 +260,7 @@ fn told(request: &Request) -> String {
         beside,
         versus,
         said(*counterfactual, "counterfactual"),
-        said(*method != MethodId::default(), method.method().key()),
+        said(*method != MethodId::default(), method.method().key),
         said(!layers.is_empty(), &format!("at {}", layers.join("+"))),
         said(layers.len() > 1, fusion.name()),
         said(*measure != Measure::Logit, measure.name()),

@@ -135,10 +135,7 @@ fn a_method_is_chosen_and_its_switches_count_at_once() {
     let last = METHODS.len() - 1;
     let mut desk = Desk::ready(&NAMES, SIZE);
     desk.press("M<End><Enter>");
-    assert_eq!(
-        desk.state.options.method.method().key(),
-        METHODS[last].key()
-    );
+    assert_eq!(desk.state.options.method.method().key, METHODS[last].key);
     check(
         "Maep<Esc>",
         "a.png Rank(1) | redraw, show a.png class 1 aug_smooth, redraw, \

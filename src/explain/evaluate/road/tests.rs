@@ -23,7 +23,7 @@ fn without_noise_the_figures_are_pytorch_grad_cams() {
 
 #[test]
 fn noise_moves_the_figures_a_little_and_is_the_same_in_every_run() {
-    let noisy = || of_given_map("bumpy", |maps| Road.measure(maps, &mut Unwatched).unwrap());
+    let noisy = || of_given_map("bumpy", |maps| measure(maps, &mut Unwatched).unwrap());
     let (found, still) = (noisy(), golden()["maps"]["bumpy"]["road"].as_f64().unwrap());
     let moved = (found[0] - still).abs();
     assert!((1e-6..0.05).contains(&moved), "{moved}");

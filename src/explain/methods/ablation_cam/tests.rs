@@ -69,9 +69,7 @@ fn before_pooling_and_a_linear_layer_the_weight_is_what_the_channel_adds_to_the_
         assert!(activations.min().double_value(&[]).abs() < f64::EPSILON);
         let added = (gradients * &activations).sum_dim_intlist([1_i64, 2].as_slice(), false, None);
         let expected = pixels::numbers(&(added / logit)).unwrap();
-        let Evidence::Channels { weights, .. } =
-            AblationCam.evidence(case, &mut Unwatched).unwrap()
-        else {
+        let Evidence::Channels { weights, .. } = evidence(case, &mut Unwatched).unwrap() else {
             panic!("a share for each channel");
         };
         let largest = expected
@@ -92,7 +90,7 @@ fn what_speaks_against_a_class_is_the_map_turned_around() {
             ..Score::logit(class)
         };
         asked(&model, None, score, |case| {
-            values(AblationCam.evidence(case, &mut Unwatched).unwrap())
+            values(evidence(case, &mut Unwatched).unwrap())
         })
     };
     let opposite: Vec<f32> = map(true).iter().map(|value| -value).collect();

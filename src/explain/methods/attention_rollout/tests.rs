@@ -24,7 +24,7 @@ fn the_rollout_does_not_depend_on_the_class() {
     let (model, _) = network("vit");
     let maps = [0, 3].map(|class| {
         asked(&model, None, Score::logit(ClassIndex(class)), |case| {
-            values(AttentionRollout.evidence(case, &mut Unwatched).unwrap())
+            values(evidence(case, &mut Unwatched).unwrap())
         })
     });
     assert_eq!(maps[0], maps[1]);

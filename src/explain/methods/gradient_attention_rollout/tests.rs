@@ -13,8 +13,7 @@ fn classes_and_what_speaks_against_them_have_maps_of_their_own_without_negative_
             ..Score::logit(ClassIndex(class))
         };
         asked(&model, None, score, |case| {
-            let method = GradientAttentionRollout;
-            values(method.evidence(case, &mut Unwatched).unwrap())
+            values(evidence(case, &mut Unwatched).unwrap())
         })
     };
     let maps = [map(0, false), map(3, false), map(0, true)];

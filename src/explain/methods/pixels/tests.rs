@@ -32,18 +32,18 @@ impl Watch for Impatient {
     }
 }
 
-fn slow() -> impl Iterator<Item = &'static dyn Method> {
-    METHODS.iter().copied().filter(|method| method.is_slow())
+fn slow() -> impl Iterator<Item = &'static Method> {
+    METHODS.iter().copied().filter(|method| method.is_slow)
 }
 
 fn evidence(
-    method: &dyn Method,
+    method: &Method,
     model: &Model,
     score: Score,
     watch: &mut dyn Watch,
 ) -> Result<Vec<f32>, ExplainError> {
     asked(model, None, score, |case| {
-        Ok(values(method.evidence(case, watch)?))
+        Ok(values((method.evidence)(case, watch)?))
     })
 }
 
@@ -53,7 +53,7 @@ fn slow_methods_say_how_far_they_are_and_stop_at_the_step_at_which_they_are_call
     let (model, class) = network("vgg");
     let mut seen = 0;
     for method in slow() {
-        let key = method.key();
+        let key = method.key;
         let mut patient = Impatient::at(usize::MAX);
         evidence(method, &model, Score::logit(class), &mut patient).unwrap();
         let total = patient.progress[0].1;
@@ -79,12 +79,12 @@ fn methods_of_pixels_attention_and_many_passes_give_the_same_map_again() {
     let mut seen = 0;
     for name in ["vgg", "vit"] {
         let (model, class) = network(name);
-        let quick = |method: &&&dyn Method| method.reads() == Reads::Layer && !method.is_slow();
+        let quick = |method: &&&Method| method.reads == Reads::Layer && !method.is_slow;
         for method in METHODS.iter().filter(|method| !quick(method)) {
-            let run = || evidence(*method, &model, Score::logit(class), &mut Unwatched);
+            let run = || evidence(method, &model, Score::logit(class), &mut Unwatched);
             match (run(), run()) {
                 (Ok(first), Ok(again)) => {
-                    assert_eq!(first, again, "{name} {}", method.key());
+                    assert_eq!(first, again, "{name} {}", method.key);
                     seen += 1;
                 }
                 (first, _) => assert!(matches!(first, Err(ExplainError::Unfit { .. })), "{name}"),
@@ -98,12 +98,12 @@ fn methods_of_pixels_attention_and_many_passes_give_the_same_map_again() {
 fn methods_that_change_the_gradient_of_relu_refuse_a_network_without_one() {
     let (model, class) = network("vit");
     for key in ["guided-backprop", "guided-grad-cam", "deconvolution"] {
-        let method = METHODS.iter().find(|method| method.key() == key).unwrap();
-        let result = evidence(*method, &model, Score::logit(class), &mut Unwatched);
+        let method = METHODS.iter().find(|method| method.key == key).unwrap();
+        let result = evidence(method, &model, Score::logit(class), &mut Unwatched);
         let error = result.unwrap_err().to_string();
         let start = format!(
             "{} does not work on this network: it has no ReLU",
-            method.name()
+            method.name
         );
         assert!(error.starts_with(&start), "{error}");
     }
