@@ -7,7 +7,7 @@
 # Reviews lie in /state; mount a folder there to keep them: -v "$HOME/.local/state:/state".
 
 FROM rust:1.95-trixie AS build
-RUN apt-get update && apt-get install -y --no-install-recommends python3-venv && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends python3-pip && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY scripts/libtorch.sh scripts/
 ARG CUDA=1

@@ -124,12 +124,13 @@ impl Image {
         }
     }
 
-    /// Whose gradient is read in this turn, at this layer; nothing where the image has had its turns.
+    /// Whose gradient is read in this turn, at this layer; nothing where none is, or the image has
+    /// had its turns.
     fn score(&self, turn: usize, layer: &str, options: &Options) -> Option<(&Pass, Vec<Slope>)> {
         let score = options.score(*self.classes.get(turn)?);
         let pass = self.passes.made(layer)?;
         let slopes = (options.method.method().slopes)(&score, pass.logits());
-        Some((pass, slopes))
+        (!slopes.is_empty()).then_some((pass, slopes))
     }
 
     fn explain(&mut self, model: &Model, turn: usize, options: &Options) {

@@ -16,25 +16,28 @@ mod batch;
 mod dense;
 mod look;
 mod map;
+mod pass;
 mod pooled;
 mod readers;
+mod steps;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
 
 use tch::{Kind, Tensor};
 
-use super::ClassIndex;
 use super::dispatch::DispatchError;
 use super::graph::{Graph, Layer, MapLayout, Node, ValueId};
 use apart::Apart;
 pub use apart::Changes;
-pub use batch::{Batch, differentiate};
-use dense::{Dense, Living};
+pub use batch::Batch;
+use dense::Dense;
 pub use look::{first_not_finite, look_through, shapes};
 pub use map::Map;
+pub use pass::{Pass, Slope, differentiate};
 use pooled::pooled_head;
 use readers::Readers;
+pub(super) use steps::Steps;
 
 /// Why a network did not run.
 #[derive(Debug, thiserror::Error)]
@@ -74,41 +77,6 @@ pub struct Plan {
     /// Where channels stay apart up to the first linear layer.
     apart: Option<Apart>,
     readers: Option<Readers<ValueId>>,
-}
-
-/// How much a score changes with the logit of a class: `d score / d logit`. A score is
-/// differentiated through the few of them that are not zero.
-pub type Slope = (ClassIndex, f32);
-
-/// Up to as many slopes, classes are picked one by one.
-const FEW_SLOPES: usize = 8;
-
-/// Operations by their number in the graph, and after each the values that nobody reads any more.
-#[derive(Debug)]
-pub(super) struct Steps {
-    nodes: Vec<usize>,
-    spent: Vec<Vec<ValueId>>,
-}
-
-/// One image's way through the network. Class switching needs nothing else.
-#[derive(Debug)]
-pub struct Pass {
-    layer: String,
-    tap: ValueId,
-    /// Output of the target layer as it is; the leaf of the suffix.
-    activations: Tensor,
-    bridge: Vec<(ValueId, Tensor)>,
-    map: Map,
-    /// `[1, classes]`, with the suffix's graph behind it unless `pooled_head` is there.
-    scores: Tensor,
-    logits: Vec<f32>,
-    pooled_head: Option<Tensor>,
-    dense: Option<Living>,
-    readers: Option<Readers<Tensor>>,
-    /// The gradient of the last backward pass and the slopes that it was asked for: the methods
-    /// that read it take turns at one class.
-    gradient: RefCell<Option<(Vec<Slope>, Tensor)>>,
-    bytes: usize,
 }
 
 impl Plan {
@@ -379,250 +347,4 @@ pub fn logits(graph: &Graph, images: &Tensor) -> Result<Tensor, RunError> {
     tch::no_grad(|| steps.run(graph, &mut values))?;
     let output = values[graph.output.0].take();
     output.ok_or_else(|| RunError::NotAClassifier(Vec::new()))
-}
-
-impl Steps {
-    pub(super) fn new(graph: &Graph, nodes: Vec<usize>, kept: &HashSet<ValueId>) -> Self {
-        let mut seen = kept.clone();
-        let mut spent: Vec<Vec<ValueId>> = nodes
-            .iter()
-            .rev()
-            .map(|&number| {
-                let node = graph.operation(number);
-                node.into_iter()
-                    .flat_map(|node| node.reads().chain(node.outputs.iter().copied()))
-                    .filter(|value| !graph.constants.contains_key(value) && seen.insert(*value))
-                    .collect()
-            })
-            .collect();
-        spent.reverse();
-        Self { nodes, spent }
-    }
-
-    /// The operations that make these values from those that are there already, and no others, for a
-    /// run without autograd: fused ones where nobody asks for a value inside of one.
-    fn quickest(graph: &Graph, wanted: &HashSet<ValueId>, there: &[Option<Tensor>]) -> Self {
-        let asked_for = |id: ValueId| wanted.contains(&id) || there[id.0].is_some();
-        let mut needed: HashSet<ValueId> = wanted.clone();
-        let mut nodes: Vec<usize> = Vec::new();
-        for (index, node) in graph.nodes.iter().enumerate().rev() {
-            let missing = |output: &ValueId| needed.contains(output) && there[output.0].is_none();
-            if node.outputs.iter().any(missing) {
-                let number = graph.quickest(index, asked_for);
-                needed.extend(graph.operation(number).into_iter().flat_map(Node::reads));
-                nodes.push(number);
-            }
-        }
-        nodes.reverse();
-        Self::new(graph, nodes, wanted)
-    }
-
-    /// The operations by number, each with the values that nobody reads after it.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &[ValueId])> {
-        let spent = self.spent.iter().map(Vec::as_slice);
-        self.nodes.iter().copied().zip(spent)
-    }
-
-    fn run(&self, graph: &Graph, values: &mut [Option<Tensor>]) -> Result<(), RunError> {
-        self.run_and(graph, values, |_, _| Ok(()))
-    }
-
-    /// Runs the nodes and shows each value to `seen` when it is made, which may end the run.
-    fn run_and(
-        &self,
-        graph: &Graph,
-        values: &mut [Option<Tensor>],
-        mut seen: impl FnMut(ValueId, &Tensor) -> Result<(), RunError>,
-    ) -> Result<(), RunError> {
-        for (number, spent) in self.iter() {
-            let outputs = graph.run(number, values)?;
-            let made = graph.operation(number);
-            let made = made.into_iter().flat_map(|node| &node.outputs);
-            for (id, output) in made.zip(outputs) {
-                seen(*id, &output)?;
-                values[id.0] = Some(output);
-            }
-            for value in spent {
-                values[value.0] = None;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Pass {
-    /// Name of the target layer.
-    pub fn layer(&self) -> &str {
-        &self.layer
-    }
-
-    /// Scores of the classes before softmax.
-    pub fn logits(&self) -> &[f32] {
-        &self.logits
-    }
-
-    /// Output of the target layer, `[channels, height, width]`.
-    ///
-    /// # Errors
-    /// When libtorch refuses.
-    pub fn activations(&self) -> Result<Tensor, RunError> {
-        Ok(self.map.view(&self.activations.f_detach()?)?)
-    }
-
-    /// Output of the target layer as the network makes it, `[1, …]`, in float32; for
-    /// [`Plan::rescore`].
-    ///
-    /// # Errors
-    /// When libtorch refuses.
-    pub fn output(&self) -> Result<Tensor, RunError> {
-        Ok(self.activations.f_detach()?.f_to_kind(Kind::Float)?)
-    }
-
-    /// Where the positions and the channels are in [`Pass::output`].
-    pub fn map(&self) -> &Map {
-        &self.map
-    }
-
-    /// Gradient of a score with respect to the activations, `[channels, height, width]`. Runs no
-    /// forward pass, and no backward pass for the slopes that it was last asked for.
-    ///
-    /// # Errors
-    /// When a class is out of range or libtorch refuses.
-    pub fn gradients(&self, slopes: &[Slope]) -> Result<Tensor, RunError> {
-        if let Some(weights) = self.head_weights(slopes)? {
-            // d logit / d A_k(x, y) = weight[class, k] / (height * width), the same everywhere.
-            let Map {
-                channels,
-                height,
-                width,
-                ..
-            } = self.map;
-            return Ok(weights
-                .f_div_scalar((height * width) as f64)?
-                .f_view([-1, 1, 1])?
-                .f_expand([channels, height, width], false)?);
-        }
-        if let Some((of, gradient)) = &*self.gradient.borrow()
-            && of == slopes
-        {
-            return Ok(gradient.shallow_clone());
-        }
-        let gradients =
-            Tensor::f_run_backward(&[self.score(slopes)?], &[&self.activations], true, false)?;
-        let gradient = gradients
-            .first()
-            .filter(|gradient| gradient.defined())
-            .ok_or_else(|| RunError::NoPath(self.layer.clone()))?;
-        let gradient = self.map.view(gradient)?;
-        self.gradient
-            .replace(Some((slopes.to_vec(), gradient.shallow_clone())));
-        Ok(gradient)
-    }
-
-    /// Mean over positions of the gradient of a score with respect to the activations,
-    /// `[channels]`. Where a pooling and linear layers follow it takes less than the gradient.
-    ///
-    /// # Errors
-    /// When a class is out of range or libtorch refuses.
-    pub fn mean_gradients(&self, slopes: &[Slope]) -> Result<Tensor, RunError> {
-        let sums = match &self.dense {
-            Some(dense) => Some(dense.gradient_sums(|last| self.weighted(last, 0, slopes))?),
-            // The weight of a channel is shared out to its positions.
-            None => self.head_weights(slopes)?,
-        };
-        if let Some(sums) = sums {
-            let positions = (self.map.height * self.map.width) as f64;
-            return Ok(sums.f_to_kind(Kind::Float)?.f_div_scalar(positions)?);
-        }
-        if let Some(readers) = &self.readers {
-            return readers.mean_gradient(&self.score(slopes)?, &self.map);
-        }
-        let gradients = self.gradients(slopes)?;
-        Ok(gradients.f_mean_dim([1_i64, 2].as_slice(), false, Kind::Float)?)
-    }
-
-    /// What the linear layer gives each channel of the target layer for a score, `[channels]`,
-    /// where only global average pooling stands before it; nothing elsewhere.
-    ///
-    /// # Errors
-    /// When a class is out of range or libtorch refuses.
-    pub fn head_weights(&self, slopes: &[Slope]) -> Result<Option<Tensor>, RunError> {
-        let weight = self.pooled_head.as_ref();
-        weight
-            .map(|weight| self.weighted(weight, 0, slopes))
-            .transpose()
-    }
-
-    /// Logits `[n, classes]` when the mean of one channel changes, of `first` and the following ones
-    /// in turn, by the changes `[n]`; where only global average pooling and one linear layer follow
-    /// the target layer, and nothing elsewhere.
-    ///
-    /// # Errors
-    /// When libtorch refuses.
-    pub fn logits_of_changed_means(
-        &self,
-        first: i64,
-        changes: &Tensor,
-    ) -> Result<Option<Tensor>, RunError> {
-        let Some(weight) = &self.pooled_head else {
-            return Ok(None);
-        };
-        let count = changes.size().first().copied().unwrap_or(0);
-        let rows = weight.f_narrow(1, first, count)?.f_transpose(0, 1)?;
-        let moved = rows.f_mul(&changes.f_unsqueeze(1)?)?;
-        Ok(Some(self.scores.f_detach()?.f_add(&moved)?))
-    }
-
-    /// The score `[]` as a function of the activations, for autograd.
-    fn score(&self, slopes: &[Slope]) -> Result<Tensor, RunError> {
-        Ok(self.weighted(&self.scores, 1, slopes)?.f_sum(None)?)
-    }
-
-    /// The sum over classes of the slope times the class's part of a tensor, along this axis.
-    fn weighted(&self, tensor: &Tensor, axis: i64, slopes: &[Slope]) -> Result<Tensor, RunError> {
-        if let Some((&(class, slope), others)) = slopes.split_first()
-            && others.len() < FEW_SLOPES
-        {
-            let part = |class: ClassIndex, slope: f32| -> Result<Tensor, RunError> {
-                let part = tensor.f_select(axis, self.row(class)?)?;
-                // A logit alone is the usual score, and stays what it is to the last bit.
-                Ok(match slope {
-                    1.0 => part,
-                    slope => part.f_mul_scalar(f64::from(slope))?,
-                })
-            };
-            let first = part(class, slope);
-            return others.iter().fold(first, |sum, &(class, slope)| {
-                Ok(sum?.f_add(&part(class, slope)?)?)
-            });
-        }
-        let mut weights = vec![0.0_f32; self.logits.len()];
-        for &(class, slope) in slopes {
-            self.row(class)?;
-            weights[class.0] += slope;
-        }
-        let weights = Tensor::from_slice(&weights)
-            .f_to_device(tensor.device())?
-            .f_to_kind(tensor.kind())?;
-        let rows = tensor.f_transpose(axis, -1)?;
-        Ok(rows.f_mv(&weights)?)
-    }
-
-    /// About how much memory the pass holds.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    fn row(&self, class: ClassIndex) -> Result<i64, RunError> {
-        let classes = self.logits.len();
-        let out_of_range = RunError::ClassOutOfRange {
-            class: class.0,
-            classes,
-        };
-        if class.0 < classes {
-            i64::try_from(class.0).map_err(|_| out_of_range)
-        } else {
-            Err(out_of_range)
-        }
-    }
 }

@@ -1,12 +1,12 @@
 //! Batch: many images' way through the network at once, for figures of each of them.
 
-use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::collections::HashSet;
 
 use tch::{Kind, Tensor};
 
-use super::{Map, Pass, Plan, RunError, Slope, Steps};
+use super::pass::backward;
+use super::{Map, Pass, Plan, RunError, Steps};
 use crate::model::ClassIndex;
 use crate::model::graph::{Graph, ValueId};
 
@@ -137,7 +137,7 @@ impl Batch {
     }
 
     /// The pass of each image, for methods that read activations, logits and gradients. A pass runs
-    /// backward through the whole batch, unless [`differentiate`] has done so for all.
+    /// backward through the whole batch, unless [`super::differentiate`] has done so for all.
     ///
     /// # Errors
     /// When libtorch refuses.
@@ -162,47 +162,5 @@ impl Batch {
                 })
             })
             .collect()
-    }
-}
-
-/// Gives each pass the gradient of its score, by one backward pass for all of them: those of a batch
-/// share their way through the network, and no image's score depends on another image.
-///
-/// # Errors
-/// When a class is out of range or libtorch refuses.
-pub fn differentiate(scores: &[(&Pass, Vec<Slope>)]) -> Result<(), RunError> {
-    let asked = |(pass, slopes): &&(&Pass, Vec<Slope>)| {
-        // There the gradient is a row of a weight.
-        pass.pooled_head.is_none() && !slopes.is_empty()
-    };
-    let scores: Vec<_> = scores.iter().filter(asked).collect();
-    let Some(((first, _), _)) = scores.split_first() else {
-        return Ok(());
-    };
-    let values = scores
-        .iter()
-        .map(|(pass, slopes)| pass.score(slopes))
-        .collect::<Result<Vec<Tensor>, RunError>>()?;
-    let sum = Tensor::f_stack(&values, 0)?.f_sum(None)?;
-    let leaves: Vec<&Tensor> = scores.iter().map(|(pass, _)| &pass.activations).collect();
-    let gradients = backward(&sum, &leaves, &first.layer)?;
-    for ((pass, slopes), gradient) in scores.into_iter().zip(gradients) {
-        let gradient = pass.map.view(&gradient)?;
-        pass.gradient.replace(Some((slopes.clone(), gradient)));
-    }
-    Ok(())
-}
-
-/// Gradient of a score with respect to the activations of each image, as they are.
-fn backward<T: Borrow<Tensor>>(
-    score: &Tensor,
-    leaves: &[T],
-    layer: &str,
-) -> Result<Vec<Tensor>, RunError> {
-    let gradients = Tensor::f_run_backward(&[score], leaves, true, false)?;
-    if gradients.iter().all(Tensor::defined) {
-        Ok(gradients)
-    } else {
-        Err(RunError::NoPath(layer.to_owned()))
     }
 }
