@@ -23,7 +23,7 @@ mod snippets;
 mod stuck;
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command};
 
 /// A path in the repository.
 fn here(path: &str) -> PathBuf {
@@ -37,4 +37,11 @@ fn gradcam() -> Command {
         command.env(places, here("tests/nowhere"));
     }
     command
+}
+
+/// Sends a signal: "-TERM".
+fn send(signal: &str, child: &Child) {
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args([signal, &id]).status();
+    assert!(sent.unwrap().success());
 }

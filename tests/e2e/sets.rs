@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{gradcam, here};
+use crate::{gradcam, here, send};
 
 /// A folder of the bundled images, each several times, and a place for what programs keep.
 struct Bench {
@@ -241,8 +241,10 @@ fn a_run_that_is_asked_to_end_says_how_to_go_on() {
     while lines() < 3 {
         std::thread::sleep(Duration::from_millis(5));
     }
-    let asked = Command::new("kill").arg(child.id().to_string()).status();
-    assert!(asked.unwrap().success());
+    // Schedulers send more than one.
+    for signal in ["-TERM", "-INT"] {
+        send(signal, &child);
+    }
     let output = child.wait_with_output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{words}");

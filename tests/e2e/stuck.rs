@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::console::{Console, Kind, Line};
-use crate::{gradcam, here};
+use crate::{gradcam, here, send};
 
 /// Two images, and between them a file that does not answer.
 struct Folder(tempfile::TempDir);
@@ -143,4 +143,29 @@ fn a_command_that_waits_for_a_file_says_so_and_goes_on_when_it_answers() {
     assert_eq!(child.wait().unwrap().code(), Some(1));
     let page = std::fs::read_to_string(folder.path("r.html")).unwrap();
     assert_eq!(page.matches("<article").count(), 2);
+}
+
+#[test]
+fn a_command_that_waits_for_a_file_ends_when_it_is_asked_again() {
+    let folder = Folder::new();
+    let mut command = gradcam();
+    command
+        .args(["explain", "05-fish.png", "03-stuck.jpg", "--out", "maps"])
+        .current_dir(folder.0.path())
+        .stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    while !said.next().unwrap().unwrap().contains("03-stuck.jpg") {}
+    send("-TERM", &child);
+    std::thread::sleep(Duration::from_millis(1200));
+    assert!(child.try_wait().unwrap().is_none(), "it waits for the file");
+    send("-TERM", &child);
+    let since = Instant::now();
+    let mut ended = None;
+    while ended.is_none() && since.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(20));
+        ended = child.try_wait().unwrap();
+    }
+    drop(child.kill());
+    assert_eq!(ended.and_then(|status| status.code()), Some(128 + 15));
 }
