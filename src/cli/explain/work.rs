@@ -174,7 +174,9 @@ impl Work for Explainer<'_> {
             write: Duration::ZERO,
         };
         let beginning = self.settings.out.join(&self.stems[image.place]);
-        if let Some(folder) = beginning.parent()
+        let writes = self.settings.raw || self.settings.pictures != Pictures::None;
+        if writes
+            && let Some(folder) = beginning.parent()
             && let Err(error) = std::fs::create_dir_all(folder)
         {
             let folder = visible(&folder.to_string_lossy());
