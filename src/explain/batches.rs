@@ -8,7 +8,9 @@ use super::options::Options;
 use super::{ExplainError, Explanation, Prediction, explain, fuse, predictions};
 use crate::geometry::InputGeometry;
 use crate::model::passes::Passes;
-use crate::model::{Batch, ClassIndex, Input, Model, ModelError, Pass, Slope, differentiate};
+use crate::model::{
+    Batch, ClassIndex, Input, Model, ModelError, Pass, RunError, Slope, differentiate,
+};
 
 /// An image of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -43,11 +45,28 @@ pub fn takes(options: &Options) -> bool {
     options.method.method().takes_batches && !options.aug_smooth
 }
 
-/// Explains images of one size. Runs as many as `full` at once, the last one repeated.
+/// Explains images of one size. Runs as many as `full` at once, the last one repeated; one by one
+/// where a target layer does not keep images apart.
 ///
 /// # Errors
-/// When the network does not run on them at once. Within, what [`explain`] says of an image.
+/// When the network does not run on them. Within, what [`explain`] says of an image.
 pub fn explain_batch(
+    model: &Model,
+    subjects: &[Subject<'_>],
+    full: usize,
+    question: Question<'_>,
+) -> Result<Vec<Result<Answer, ExplainError>>, ExplainError> {
+    match together(model, subjects, full, question) {
+        Err(ExplainError::Model(ModelError::Run(RunError::NoBatch(_)))) if full > 1 => {
+            let alone = |subject: &Subject<'_>| together(model, &[*subject], 1, question);
+            let answers = subjects.iter().map(alone).collect::<Result<Vec<_>, _>>()?;
+            Ok(answers.into_iter().flatten().collect())
+        }
+        answers => answers,
+    }
+}
+
+fn together(
     model: &Model,
     subjects: &[Subject<'_>],
     full: usize,

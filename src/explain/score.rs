@@ -24,7 +24,8 @@ pub struct Subject<'a> {
 }
 
 /// Scores images of one size; each gets a score, or a sentence on why there is none. As many as
-/// `full` are run at once, the last one repeated. Before each operation of the network `stop` is
+/// `full` are run at once, the last one repeated; one by one where the layer does not keep images apart.
+/// Before each operation of the network `stop` is
 /// asked whether to leave it at that.
 ///
 /// # Errors
@@ -40,6 +41,11 @@ pub fn score(
     let batch = match model.run_batch(&model.summary().layer, &inputs, stop) {
         Err(ModelError::Run(RunError::Stopped)) => {
             return Err(ExplainError::CalledOff);
+        }
+        Err(ModelError::Run(RunError::NoBatch(_))) if full > 1 => {
+            let alone = |subject: &Subject<'_>| score(model, &[*subject], 1, stop);
+            let scores = subjects.iter().map(alone).collect::<Result<Vec<_>, _>>()?;
+            return Ok(scores.into_iter().flatten().collect());
         }
         batch => batch?,
     };

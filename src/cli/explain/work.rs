@@ -158,10 +158,7 @@ impl Work for Explainer<'_> {
         };
         match answers {
             Ok(answers) => answers.into_iter().map(answered).collect(),
-            Err(error) => {
-                tracing::warn!("explaining images one by one: {error}");
-                images.iter().map(alone).collect()
-            }
+            Err(error) => images.iter().map(|_| Err(error.to_string())).collect(),
         }
     }
 

@@ -5,8 +5,12 @@ use std::path::Path;
 use super::*;
 use crate::explain::methods::MethodId;
 use crate::explain::options::Fusion;
+use crate::explain::score;
 use crate::explain::target::Measure;
 use crate::explain::tests::Seen;
+use crate::model::graph::{Builder, ValueId};
+use crate::model::recipe::tests::image as picture;
+use crate::model::tests::literal;
 use crate::model::{LoadOptions, ModelSource};
 use crate::picture::decode::decode;
 
@@ -190,5 +194,57 @@ fn a_class_that_does_not_exist_is_an_error_of_each_image() {
     for answer in answers(&model, &[fish, tree], &options) {
         let error = answer.unwrap_err().to_string();
         assert!(error.contains("999"), "{error}");
+    }
+}
+
+/// A network whose layer puts the channels of all images of a batch one behind the other.
+fn mixing() -> Model {
+    const SIDE: i64 = 15;
+    let mut builder = Builder::default();
+    let image = builder.input();
+    let reshaped = |builder: &mut Builder, x: ValueId, shape: &[i64]| {
+        let arguments = [("self", x.into()), ("shape", shape.into())];
+        builder.call("reshape", &arguments).unwrap()
+    };
+    let mixed = reshaped(&mut builder, image, &[1, -1, SIDE, SIDE]);
+    builder.layer("mixed", mixed, None);
+    let apart = reshaped(&mut builder, mixed, &[-1, 3 * SIDE * SIDE]);
+    let weights: Vec<f32> = (0..6 * SIDE * SIDE)
+        .map(|at| (at % 7) as f32 - 3.0)
+        .collect();
+    let weight = builder.constant(tch::Tensor::from_slice(&weights).view([2, -1]));
+    let arguments = [("input", apart.into()), ("weight", weight.into())];
+    let logits = builder.call("linear", &arguments).unwrap();
+    literal(builder.finish(logits), "mixed", (15, 15))
+}
+
+#[test]
+fn a_layer_that_mixes_images_is_explained_and_scored_image_by_image() {
+    let model = mixing();
+    assert!(model.takes_batches().unwrap());
+    let mirrored = image::imageops::flip_horizontal(&picture(15, 15));
+    let images = [picture(15, 15), mirrored].map(|image| model.recipe().apply(&image).unwrap());
+    let found = answers(&model, &images, &Options::default());
+    let subjects = images.each_ref().map(|(seen, geometry)| score::Subject {
+        seen,
+        geometry,
+        truth: &[],
+    });
+    let scores = score::score(&model, &subjects, 4, &|| false).unwrap();
+    assert_eq!((found.len(), scores.len()), (2, 2));
+    for ((answer, score), (seen, geometry)) in found.into_iter().zip(scores).zip(images) {
+        let (answer, score) = (answer.unwrap(), score.unwrap());
+        let mut alone = Seen::of_input(&model, model.input(seen, geometry).unwrap());
+        for found in &answer.explanations {
+            let class = found.target.class.0;
+            let wanted = alone.explain(class, &Options::default()).unwrap();
+            assert_eq!(found.raw, wanted.raw);
+        }
+        let best = score.top().next().unwrap();
+        let wanted = &answer.predictions[0];
+        assert_eq!(
+            (best.class as usize, best.logit),
+            (wanted.class.0, wanted.logit)
+        );
     }
 }
