@@ -24,7 +24,7 @@ pub mod integrated_gradients;
 pub mod layer_cam;
 pub mod occlusion;
 #[cfg(test)]
-mod parity;
+pub(super) mod parity;
 pub(super) mod pixels;
 pub mod refine_cam;
 pub mod score_cam;

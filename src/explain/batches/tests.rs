@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::explain::methods::MethodId;
+use crate::explain::methods::{MethodId, parity::network};
 use crate::explain::options::Fusion;
 use crate::explain::score;
 use crate::explain::target::Measure;
@@ -53,7 +53,7 @@ fn answers(
 
 /// Compares three images of a batch of four with the same by themselves.
 fn are_as_alone(model: &Model, options: &Options) {
-    assert!(takes(options));
+    assert!(takes(options) && model.takes_batches().unwrap());
     let names = ["03-apple-umbrella.png", "05-fish.png", "10-tree.png"];
     let images = names.map(|name| seen(model, name));
     let answers = answers(model, &images, options);
@@ -115,6 +115,21 @@ fn each_image_has_the_maps_of_every_method_that_it_has_alone() {
         }
     }
     assert!(count >= 20, "{count}");
+}
+
+/// Maps of tokens, with the channels last, and before layers that take the place of a backward pass.
+#[test]
+fn each_image_has_the_maps_of_other_families_that_it_has_alone() {
+    for name in ["resnet", "vgg", "vit", "gap vit", "swin"] {
+        let (model, _) = network(name);
+        for method in ["grad-cam", "grad-cam++", "finer-cam"] {
+            let options = Options {
+                method: method.parse().unwrap(),
+                ..Options::default()
+            };
+            are_as_alone(&model, &options);
+        }
+    }
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn goldens() -> Vec<Golden> {
 }
 
 /// One of the networks of the script, and the class that it sees in the image.
-pub(super) fn network(name: &str) -> (Model, ClassIndex) {
+pub(in crate::explain) fn network(name: &str) -> (Model, ClassIndex) {
     let all = goldens();
     let golden = all.iter().find(|golden| golden.network == name).unwrap();
     (golden.model(), ClassIndex(golden.class))

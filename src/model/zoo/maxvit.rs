@@ -135,44 +135,45 @@ fn attention_layer(
         (side, side)
     };
     let (high, wide) = (map.0 / rows, map.1 / columns);
-    let numbers =
-        |lengths: &[usize]| -> Vec<i64> { lengths.iter().map(|&length| length as i64).collect() };
-    let cut = net.reshape(x, &numbers(&[1, channels, high, rows, wide, columns]))?;
-    let cut = net.permute(cut, &[0, 2, 4, 3, 5, 1])?;
-    let mut parts = net.reshape(cut, &numbers(&[high * wide, rows * columns, channels]))?;
-    if across {
-        parts = net.transpose(parts, 0, 1)?;
-    }
-    net.set_channels(parts, Some(channels));
-    let (count, tokens) = if across {
-        (rows * columns, high * wide)
-    } else {
-        (high * wide, rows * columns)
+    let of_images = |lengths: [usize; 5]| {
+        let [a, b, c, d, e] = lengths.map(|length| length as i64);
+        [-1, a, b, c, d, e]
     };
-    let mixed = attend(net, name, parts, [count, tokens, channels], side)?;
+    let cut = net.reshape(x, &of_images([channels, high, rows, wide, columns]))?;
+    let (cut, tokens) = if across {
+        (net.permute(cut, &[0, 3, 5, 2, 4, 1])?, high * wide)
+    } else {
+        (net.permute(cut, &[0, 2, 4, 3, 5, 1])?, rows * columns)
+    };
+    let parts = net.reshape(cut, &[-1, tokens as i64, channels as i64])?;
+    net.set_channels(parts, Some(channels));
+    let mixed = attend(net, name, parts, [tokens, channels], side)?;
     let mixed = net.add(parts, mixed)?;
     let normed = net.layer_norm(&format!("{name}.mlp_layer.0"), mixed, LAYER_NORM_EPS)?;
     let hidden = net.linear(&format!("{name}.mlp_layer.1"), normed)?;
     let hidden = net.activation(Activation::Gelu, hidden)?;
     let made = net.linear(&format!("{name}.mlp_layer.3"), hidden)?;
-    let mut y = net.add(mixed, made)?;
-    if across {
-        y = net.transpose(y, 0, 1)?;
-    }
-    let y = net.reshape(y, &numbers(&[1, high, wide, rows, columns, channels]))?;
-    let y = net.permute(y, &[0, 5, 1, 3, 2, 4])?;
-    let output = net.reshape(y, &numbers(&[1, channels, map.0, map.1]))?;
+    let y = net.add(mixed, made)?;
+    let y = if across {
+        let y = net.reshape(y, &of_images([rows, columns, high, wide, channels]))?;
+        net.permute(y, &[0, 5, 3, 1, 4, 2])?
+    } else {
+        let y = net.reshape(y, &of_images([high, wide, rows, columns, channels]))?;
+        net.permute(y, &[0, 5, 1, 3, 2, 4])?
+    };
+    let shape = [-1, channels as i64, map.0 as i64, map.1 as i64];
+    let output = net.reshape(y, &shape)?;
     net.set_channels(output, Some(channels));
     net.layer(name, output);
     Ok(output)
 }
 
-/// Attention with position biases inside of each of `[count, tokens, channels]`.
+/// Attention with position biases inside of each of `[…, tokens, channels]`.
 fn attend(
     net: &mut Net<'_>,
     name: &str,
     x: ValueId,
-    [count, tokens, channels]: [usize; 3],
+    [tokens, channels]: [usize; 2],
     side: usize,
 ) -> Result<ValueId, FamilyError> {
     let attention = format!("{name}.attn_layer.1");
@@ -180,7 +181,7 @@ fn attend(
     let heads = net.weights.length(&table, 1).unwrap_or(1).max(1);
     let normed = net.layer_norm(&format!("{name}.attn_layer.0"), x, LAYER_NORM_EPS)?;
     let all = net.linear(&format!("{attention}.to_qkv"), normed)?;
-    let shape = [count, tokens, heads, channels / heads].map(|length| length as i64);
+    let shape = [-1, tokens as i64, heads as i64, (channels / heads) as i64];
     let mut parts = [x; 3];
     for (slot, index) in parts.iter_mut().zip(0_i64..) {
         let part = net.narrow(all, -1, index * channels as i64, channels as i64)?;
@@ -211,7 +212,7 @@ fn attend(
         ],
     )?;
     let mixed = net.transpose(mixed, 1, 2)?;
-    let mixed = net.reshape(mixed, &[count as i64, tokens as i64, channels as i64])?;
+    let mixed = net.reshape(mixed, &[-1, tokens as i64, channels as i64])?;
     net.set_channels(mixed, Some(channels));
     net.linear(&format!("{attention}.merge"), mixed)
 }

@@ -24,7 +24,7 @@ use super::{Network, build};
 use crate::model::checkpoint::{Card, Checkpoint, CheckpointError, Store};
 use crate::model::fused::Copies;
 use crate::model::graph::Graph;
-use crate::model::run::{Plan, shapes};
+use crate::model::run::{self, Plan, shapes};
 use crate::model::{ClassIndex, Input, Model};
 
 /// Largest difference of a number, where the numbers of its kind are about 1.
@@ -236,6 +236,16 @@ impl Record {
         if logit_difference > TOLERANCE {
             return Err(format!(
                 "the logits differ by {logit_difference:.2e} of their size"
+            ));
+        }
+        // Of two images each has the logits that it has alone.
+        let both = Tensor::cat(&[input.flip([3]), input.shallow_clone()], 0);
+        let both = run::logits(&graph, &both).map_err(|error| format!("of two images: {error}"))?;
+        let second: Vec<f64> = numbers(&both.select(0, 1));
+        let apart = difference(&logits, &second, scale);
+        if apart > TOLERANCE {
+            return Err(format!(
+                "the logits of the second of two images differ by {apart:.2e} of their size"
             ));
         }
         let class = ClassIndex(self.cam.class);

@@ -242,7 +242,7 @@ fn noted(
     );
     let x = net.reshape(
         flat,
-        &[1, map.0 as i64, map.1 as i64, channels.unwrap_or(1) as i64],
+        &[-1, map.0 as i64, map.1 as i64, channels.unwrap_or(1) as i64],
     )?;
     net.set_channels(x, channels);
     Ok(x)
@@ -324,8 +324,9 @@ fn attention(
     let cut = windows.cut(net, x, channels)?;
     let [query, key, value] = queries(net, names, cut, channels)?;
     let in_heads = |net: &mut Net<'_>, part: ValueId| -> Result<ValueId, FamilyError> {
-        let shape = [windows.count(), windows.tokens(), heads, channels / heads]
-            .map(|length| length as i64);
+        let [tokens, heads, each] =
+            [windows.tokens(), heads, channels / heads].map(|length| length as i64);
+        let shape = [-1, tokens, heads, each];
         let split = net.reshape(part, &shape)?;
         net.transpose(split, 1, 2)
     };
@@ -351,6 +352,7 @@ fn attention(
     if let Some(mask) = windows.mask() {
         let mask = net.builder.constant(mask);
         bias = net.add(bias, mask)?;
+        bias = windows.for_each_image(net, bias, query, heads)?;
     }
     let mixed = net.call(
         "scaled_dot_product_attention",
@@ -363,7 +365,7 @@ fn attention(
         ],
     )?;
     let mixed = net.transpose(mixed, 1, 2)?;
-    let shape = [windows.count(), windows.tokens(), channels].map(|length| length as i64);
+    let shape = [-1, windows.tokens() as i64, channels as i64];
     let mixed = net.reshape(mixed, &shape)?;
     net.set_channels(mixed, Some(channels));
     let projected = net.linear(&names.projection, mixed)?;

@@ -215,7 +215,14 @@ fn embed(
     let positions = interpolated(net, config, positions, native, skipped)?;
     let mut parts = Vec::new();
     for (name, _) in prefix_tokens {
-        parts.push(net.weight(name, &[Some(1), None, Some(config.width)]));
+        let token = net.weight(name, &[Some(1), None, Some(config.width)]);
+        let length = net.weights.length(name, 1).unwrap_or(1);
+        // As many as there are images.
+        let each = net.narrow(patches, 1, 0, length as i64)?;
+        parts.push(net.call(
+            "expand_as",
+            &[("self", token.into()), ("other", each.into())],
+        )?);
     }
     let mut x = patches;
     if only_patches {

@@ -56,7 +56,7 @@ impl Windows {
         self.side * self.side
     }
 
-    /// `[1, height, width, channels]` as `[windows, tokens, channels]`.
+    /// `[images, height, width, channels]` as `[images * windows, tokens, channels]`.
     pub(super) fn cut(
         &self,
         net: &mut Net<'_>,
@@ -75,11 +75,11 @@ impl Windows {
         }
         x = self.rolled(net, x, -1)?;
         let side = self.side;
-        let shape =
-            [1, rows / side, side, columns / side, side, channels].map(|length| length as i64);
-        x = net.reshape(x, &shape)?;
+        let [high, wide] = [rows / side, columns / side].map(|length| length as i64);
+        let [side, width] = [side, channels].map(|length| length as i64);
+        x = net.reshape(x, &[-1, high, side, wide, side, width])?;
         x = net.permute(x, &[0, 1, 3, 2, 4, 5])?;
-        let shape = [self.count(), self.tokens(), channels].map(|length| length as i64);
+        let shape = [-1, self.tokens() as i64, channels as i64];
         let cut = net.reshape(x, &shape)?;
         net.set_channels(cut, Some(channels));
         Ok(cut)
@@ -94,11 +94,11 @@ impl Windows {
     ) -> Result<ValueId, FamilyError> {
         let (rows, columns) = self.padded();
         let side = self.side;
-        let shape =
-            [1, rows / side, columns / side, side, side, channels].map(|length| length as i64);
-        let mut x = net.reshape(x, &shape)?;
+        let [high, wide] = [rows / side, columns / side].map(|length| length as i64);
+        let [side, width] = [side, channels].map(|length| length as i64);
+        let mut x = net.reshape(x, &[-1, high, wide, side, side, width])?;
         x = net.permute(x, &[0, 1, 3, 2, 4, 5])?;
-        x = net.reshape(x, &[1, rows as i64, columns as i64, channels as i64])?;
+        x = net.reshape(x, &[-1, rows as i64, columns as i64, width])?;
         x = self.rolled(net, x, 1)?;
         if (rows, columns) != self.map {
             x = net.narrow(x, 1, 0, self.map.0 as i64)?;
@@ -126,6 +126,29 @@ impl Windows {
                 ("dims", [1, 2].into()),
             ],
         )
+    }
+
+    /// What is added to attention in each window, `[windows, heads, tokens, tokens]`, for the windows
+    /// of as many images as there are queries of, `[images * windows, heads, tokens, …]`.
+    pub(super) fn for_each_image(
+        &self,
+        net: &mut Net<'_>,
+        added: ValueId,
+        query: ValueId,
+        heads: usize,
+    ) -> Result<ValueId, FamilyError> {
+        let [windows, heads, tokens] =
+            [self.count(), heads, self.tokens()].map(|length| length as i64);
+        let column = net.narrow(query, 3, 0, 1)?;
+        let column = net.reshape(column, &[-1, windows, heads, tokens, 1])?;
+        let size = [-1, windows, heads, tokens, tokens];
+        let like = net.call("expand", &[("self", column.into()), ("size", size.into())])?;
+        let added = net.call("unsqueeze", &[("self", added.into()), ("dim", 0.into())])?;
+        let added = net.call(
+            "expand_as",
+            &[("self", added.into()), ("other", like.into())],
+        )?;
+        net.reshape(added, &[-1, heads, tokens, tokens])
     }
 
     /// What is added to attention between positions that only rolling has brought together:
