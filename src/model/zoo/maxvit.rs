@@ -135,9 +135,9 @@ fn attention_layer(
         (side, side)
     };
     let (high, wide) = (map.0 / rows, map.1 / columns);
-    let of_images = |lengths: [usize; 5]| {
-        let [a, b, c, d, e] = lengths.map(|length| length as i64);
-        [-1, a, b, c, d, e]
+    let of_images = |lengths: [usize; 5]| -> Vec<i64> {
+        let lengths = lengths.map(|length| length as i64);
+        std::iter::once(-1).chain(lengths).collect()
     };
     let cut = net.reshape(x, &of_images([channels, high, rows, wide, columns]))?;
     let (cut, tokens) = if across {

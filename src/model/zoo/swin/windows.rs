@@ -79,8 +79,7 @@ impl Windows {
         let [side, width] = [side, channels].map(|length| length as i64);
         x = net.reshape(x, &[-1, high, side, wide, side, width])?;
         x = net.permute(x, &[0, 1, 3, 2, 4, 5])?;
-        let shape = [-1, self.tokens() as i64, channels as i64];
-        let cut = net.reshape(x, &shape)?;
+        let cut = net.reshape(x, &[-1, self.tokens() as i64, width])?;
         net.set_channels(cut, Some(channels));
         Ok(cut)
     }
