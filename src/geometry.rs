@@ -197,6 +197,19 @@ pub fn resample(
     size: PixelSize,
     algorithm: fir::ResizeAlg,
 ) -> Result<RgbImage, String> {
+    resample_part(image, whole(image), size, algorithm)
+}
+
+/// The same of a part of the image.
+///
+/// # Errors
+/// As [`resample`], and when the part lies outside of the image.
+pub fn resample_part(
+    image: &RgbImage,
+    part: Window,
+    size: PixelSize,
+    algorithm: fir::ResizeAlg,
+) -> Result<RgbImage, String> {
     let source = fir::images::ImageRef::new(
         image.width(),
         image.height(),
@@ -205,12 +218,28 @@ pub fn resample(
     )
     .map_err(|error| error.to_string())?;
     let mut target = fir::images::Image::new(size.width, size.height, fir::PixelType::U8x3);
-    let options = fir::ResizeOptions::new().resize_alg(algorithm);
+    let options = fir::ResizeOptions::new().resize_alg(algorithm).crop(
+        part.x,
+        part.y,
+        part.width,
+        part.height,
+    );
     fir::Resizer::new()
         .resize(&source, &mut target, &options)
         .map_err(|error| error.to_string())?;
     RgbImage::from_raw(size.width, size.height, target.into_vec())
         .ok_or_else(|| "the result has another size".to_owned())
+}
+
+/// All of an image.
+#[must_use]
+pub fn whole(image: &RgbImage) -> Window {
+    Window {
+        x: 0.0,
+        y: 0.0,
+        width: f64::from(image.width()),
+        height: f64::from(image.height()),
+    }
 }
 
 /// The image at another size, for people to look at: bilinear, averaging over what falls together.

@@ -94,7 +94,7 @@ impl ModelSummary {
     pub fn device_and_precision(&self) -> String {
         match self.precision {
             Precision::F32 => self.device.clone(),
-            Precision::Bf16 => format!("{}, {}", self.device, self.precision.name()),
+            precision => format!("{}, {}", self.device, precision.name()),
         }
     }
 }
@@ -235,8 +235,8 @@ impl Model {
             (Some(layer), Some(classes)) => (layer, classes),
             _ => run::look_through(&graph, &sample_input(&recipe.recipe, device)?)?,
         };
-        if precision == Precision::Bf16 {
-            graph.to_bfloat16(&sample_input(&recipe.recipe, device)?)?;
+        if precision != Precision::F32 {
+            graph.compute_with(precision, &sample_input(&recipe.recipe, device)?)?;
         }
         graph.fuse_operations(Copies::of(precision));
         graph.narrow_operations();

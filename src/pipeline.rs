@@ -29,7 +29,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use crate::dataset::ImageEntry;
 use crate::dataset::store::ModelFacts;
 use crate::model::recipe::Recipe;
-use crate::model::{LoadOptions, Model, ModelSource, ModelSummary, device};
+use crate::model::{LoadOptions, Model, ModelError, ModelSource, ModelSummary, device};
 use crate::text::visible;
 use crate::worker::studio::facts_of;
 pub use crew::{Crew, Wishes};
@@ -243,7 +243,10 @@ impl<'env, W: Work> Run<'env, W> {
     ) {
         let crew = self.engine.crew;
         device::use_threads(crew.threads);
-        let model = match Model::load(self.engine.source, options) {
+        let model = device::use_own_stream(options.device)
+            .map_err(ModelError::from)
+            .and_then(|()| Model::load(self.engine.source, options));
+        let model = match model {
             Ok(model) => model,
             Err(error) => return drop(loaded.send(Err(error.into()))),
         };

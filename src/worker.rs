@@ -11,6 +11,7 @@ pub mod drawer;
 mod files;
 mod readers;
 pub mod scoring;
+pub mod seen;
 pub mod studio;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

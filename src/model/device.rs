@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use tch::{Cuda, Device};
 
+use super::dispatch;
+
 /// What the user asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
@@ -78,6 +80,17 @@ pub fn use_threads(count: usize) {
     tch::set_num_threads(i32::try_from(count).unwrap_or(i32::MAX));
 }
 
+/// Lets what this thread asks of the GPU of a choice run beside what other threads ask of it.
+///
+/// # Errors
+/// When the device cannot be used.
+pub fn use_own_stream(choice: DeviceChoice) -> Result<(), DeviceError> {
+    match open(choice)? {
+        (Device::Cuda(gpu), _) => dispatch::use_own_stream(gpu).map_err(DeviceError::NoCuda),
+        _ => Ok(()),
+    }
+}
+
 /// "cpu" or "cuda:0".
 #[must_use]
 pub fn name(device: Device) -> String {
@@ -94,6 +107,7 @@ pub(super) fn gpus() -> Result<usize, String> {
     if !Cuda::is_available() {
         return Err("the NVIDIA driver reports no GPU that libtorch can use".to_owned());
     }
+    dispatch::make_gpus_exact()?;
     usize::try_from(Cuda::device_count())
         .ok()
         .filter(|count| *count > 0)
@@ -117,6 +131,15 @@ fn load(library: &str) -> Result<(), String> {
         }
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// The devices whose numbers tests compare with references: the CPU, and the first GPU where there
+/// is one.
+#[cfg(test)]
+pub(crate) fn tested() -> Vec<Device> {
+    let (auto, _) = open(DeviceChoice::Auto).unwrap();
+    let gpu = (auto != Device::Cpu).then_some(auto);
+    [Device::Cpu].into_iter().chain(gpu).collect()
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 // schema gives the order, the types and the defaults of the arguments, so that the Rust side needs
 // no table of operators. Every function that can throw catches and leaves a message behind.
 
+#include <ATen/Context.h>
 #include <ATen/MapAllocator.h>
 #include <ATen/ScalarOps.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/stack.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <malloc.h>
 #include <sys/mman.h>
@@ -148,6 +150,29 @@ void gradcam_heap_trim() {
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif
+}
+
+// From now on GPUs round no factor of a product of float32 to TF32, and cuDNN adds in the same order
+// each time.
+int gradcam_gpu_is_exact() {
+  return guarded<std::function<int()>>(0, [&]() -> int {
+    for (auto operation : {at::Float32Op::ALL, at::Float32Op::CONV, at::Float32Op::MATMUL}) {
+      at::globalContext().setFloat32Precision(at::Float32Backend::CUDA, operation,
+                                              at::Float32Precision::IEEE);
+    }
+    at::globalContext().setDeterministicCuDNN(true);
+    return 1;
+  });
+}
+
+// What this thread asks of a GPU runs beside what other threads ask of it.
+int gradcam_gpu_stream(int gpu) {
+  return guarded<std::function<int()>>(0, [&]() -> int {
+    c10::impl::VirtualGuardImpl guard(c10::DeviceType::CUDA);
+    auto device = c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(gpu));
+    guard.exchangeStream(guard.getStreamFromGlobalPool(device));
+    return 1;
+  });
 }
 
 // Calls with one pointer for each argument of the schema; null takes the default. Every tensor of

@@ -50,6 +50,8 @@ unsafe extern "C" {
     fn gradcam_value_free(value: *mut Value);
     fn gradcam_tensor_is_mapped(tensor: *const C_tensor) -> c_int;
     fn gradcam_heap_trim();
+    fn gradcam_gpu_is_exact() -> c_int;
+    fn gradcam_gpu_stream(gpu: c_int) -> c_int;
     fn gradcam_tensor_release(tensor: *const C_tensor);
 }
 
@@ -213,6 +215,50 @@ pub fn release(tensor: &Tensor) {
 pub fn trim_heap() {
     // SAFETY: it takes nothing and changes nothing that is in use.
     unsafe { gradcam_heap_trim() }
+}
+
+/// From now on GPUs give the numbers that float32 has, and the same each time: by default libtorch
+/// rounds the factors of convolutions to TF32 (3 digits), and lets cuDNN add in any order.
+///
+/// # Errors
+/// When libtorch refuses.
+pub fn make_gpus_exact() -> Result<(), String> {
+    // SAFETY: it takes nothing and sets flags.
+    if unsafe { gradcam_gpu_is_exact() } == 1 {
+        Ok(())
+    } else {
+        Err(error_text())
+    }
+}
+
+/// A copy in memory that a GPU reads by itself, while the processor goes on. libtorch's CUDA half
+/// must be loaded.
+///
+/// # Errors
+/// When the system gives no such memory.
+pub fn pinned(tensor: &Tensor) -> Result<Tensor, DispatchError> {
+    // tch's own function names the device, of which libtorch warns each time.
+    let pin = Operator::find("aten::pin_memory", "")?;
+    let copies = pin.call(&[(0, Argument::Tensor(tensor))])?;
+    copies
+        .into_iter()
+        .next()
+        .ok_or_else(|| pin.failed("it gave nothing".to_owned()))
+}
+
+/// What this thread asks of a GPU from now on runs beside what other threads ask of it. libtorch's
+/// CUDA half must be loaded.
+///
+/// # Errors
+/// When the GPU refuses.
+pub fn use_own_stream(gpu: usize) -> Result<(), String> {
+    let gpu = c_int::try_from(gpu).map_err(|_| "there are not so many GPUs")?;
+    // SAFETY: it changes what this thread asks from now on, no more.
+    if unsafe { gradcam_gpu_stream(gpu) } == 1 {
+        Ok(())
+    } else {
+        Err(error_text())
+    }
 }
 
 impl Drop for Operator {

@@ -55,12 +55,12 @@ pub enum Copies {
 }
 
 impl Copies {
-    /// Weights of bfloat16 are no longer those of the file, and have half its size.
+    /// Weights of 16 bits are no longer those of the file, and have half its size.
     #[must_use]
     pub fn of(precision: Precision) -> Self {
         match precision {
             Precision::F32 => Self::OfMapped,
-            Precision::Bf16 => Self::Any,
+            Precision::Bf16 | Precision::F16 => Self::Any,
         }
     }
 }

@@ -356,6 +356,13 @@ impl Graph {
         }
     }
 
+    /// Where its constants are.
+    #[cfg(test)]
+    pub(crate) fn device(&self) -> Device {
+        let constant = self.constants.values().next();
+        constant.map_or(Device::Cpu, Tensor::device)
+    }
+
     /// Moves the weights to a device.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
 //! Precision: the numbers that a network computes with.
 //!
-//! Weights and images are float32. Processors with instructions for bfloat16 (8 bits of exponent, as
-//! float32 has, and 8 of mantissa) multiply such numbers about twice as fast, and round each to 3
-//! digits. `docs/performance.md` has what that gains and what it changes.
+//! Weights and images are float32. GPUs, and processors with instructions for it, multiply numbers of
+//! 16 bits several times as fast: bfloat16 (8 bits of exponent, as float32 has, and 8 of mantissa)
+//! rounds each to 3 digits; float16 (5 bits of exponent, 11 of mantissa) to 4, and what is above
+//! 65,504 or below 6e-8 is lost. `docs/performance.md` has what that gains and what it changes.
 
 use std::rc::Rc;
 use std::str::FromStr;
@@ -15,12 +16,13 @@ use super::graph::{Graph, Node, Operand, ValueId};
 /// What the user asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PrecisionChoice {
-    /// float32: bfloat16 moves the probabilities, and which of two speeds is right is the user's to
+    /// float32: 16 bits move the probabilities, and which of two speeds is right is the user's to
     /// say.
     #[default]
     Auto,
     F32,
     Bf16,
+    F16,
 }
 
 /// What a network computes with.
@@ -29,9 +31,10 @@ pub enum PrecisionChoice {
 pub enum Precision {
     F32,
     Bf16,
+    F16,
 }
 
-/// Why bfloat16 makes no sense here.
+/// Why 16 bits make no sense here.
 #[derive(Debug, thiserror::Error)]
 pub enum PrecisionError {
     #[error(
@@ -39,11 +42,11 @@ pub enum PrecisionError {
     )]
     Processor,
     #[error(
-        "bfloat16 is for the CPU, and the device is {0}; leave --precision bf16 out, or add --device cpu"
+        "float16 is for GPUs, and the device is cpu; leave --precision f16 out, or add --device cuda"
     )]
-    Gpu(String),
-    #[error("the network does not run with bfloat16 ({0}); leave --precision bf16 out")]
-    Network(String),
+    NoGpu,
+    #[error("the network does not run with {name} ({reason}); leave --precision {name} out")]
+    Network { name: &'static str, reason: String },
 }
 
 impl FromStr for PrecisionChoice {
@@ -54,7 +57,8 @@ impl FromStr for PrecisionChoice {
             "auto" => Ok(Self::Auto),
             "f32" => Ok(Self::F32),
             "bf16" => Ok(Self::Bf16),
-            _ => Err("expected auto, f32 or bf16".to_owned()),
+            "f16" => Ok(Self::F16),
+            _ => Err("expected auto, f32, bf16 or f16".to_owned()),
         }
     }
 }
@@ -63,22 +67,42 @@ impl Precision {
     /// The precision to use on a device.
     ///
     /// # Errors
-    /// When bfloat16 was asked for and is no gain there.
+    /// When 16 bits were asked for and are no gain there.
     pub fn choose(choice: PrecisionChoice, device: Device) -> Result<Self, PrecisionError> {
         match (choice, device) {
             (PrecisionChoice::Auto | PrecisionChoice::F32, _) => Ok(Self::F32),
             (PrecisionChoice::Bf16, Device::Cpu) if processor_has_bfloat16() => Ok(Self::Bf16),
             (PrecisionChoice::Bf16, Device::Cpu) => Err(PrecisionError::Processor),
-            (PrecisionChoice::Bf16, gpu) => Err(PrecisionError::Gpu(super::device::name(gpu))),
+            (PrecisionChoice::Bf16, _) => Ok(Self::Bf16),
+            (PrecisionChoice::F16, Device::Cpu) => Err(PrecisionError::NoGpu),
+            (PrecisionChoice::F16, _) => Ok(Self::F16),
         }
     }
 
-    /// "f32" or "bf16".
+    /// "f32", "bf16" or "f16".
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
+            Self::F16 => "f16",
+        }
+    }
+
+    fn kind(self) -> Kind {
+        match self {
+            Self::F32 => Kind::Float,
+            Self::Bf16 => Kind::BFloat16,
+            Self::F16 => Kind::Half,
+        }
+    }
+
+    /// The kind as c10 numbers it.
+    fn number(self) -> i64 {
+        match self {
+            Self::F32 => FLOAT,
+            Self::Bf16 => 15,
+            Self::F16 => 5,
         }
     }
 }
@@ -95,24 +119,29 @@ pub fn processor_has_bfloat16() -> bool {
     has
 }
 
-/// Kinds as c10 numbers them.
 const FLOAT: i64 = 6;
-const BFLOAT16: i64 = 15;
 
 impl Graph {
-    /// Makes the network compute with bfloat16, from images and to logits of float32. The last
-    /// linear layer stays as it is: it costs little, and logits have more digits than bfloat16.
+    /// Makes the network compute with a precision, from images and to logits of float32. The last
+    /// linear layer stays as it is: it costs little, and logits have more digits than 16 bits.
     ///
     /// # Errors
     /// When the network does not run on such an input `[1, 3, height, width]` then.
-    pub fn to_bfloat16(&mut self, input: &Tensor) -> Result<(), PrecisionError> {
-        let refused = |error: &dyn std::fmt::Display| PrecisionError::Network(error.to_string());
-        self.round().map_err(|error| refused(&error))?;
+    pub fn compute_with(
+        &mut self,
+        precision: Precision,
+        input: &Tensor,
+    ) -> Result<(), PrecisionError> {
+        let refused = |error: &dyn std::fmt::Display| PrecisionError::Network {
+            name: precision.name(),
+            reason: error.to_string(),
+        };
+        self.round(precision).map_err(|error| refused(&error))?;
         drop(super::run::logits(self, input).map_err(|error| refused(&error))?);
         Ok(())
     }
 
-    fn round(&mut self) -> Result<(), DispatchError> {
+    fn round(&mut self, precision: Precision) -> Result<(), DispatchError> {
         let cast = Rc::new(Operator::find("aten::to", "dtype")?);
         let head = self.head();
         let kept: Vec<ValueId> = head
@@ -121,22 +150,23 @@ impl Graph {
             .unwrap_or_default();
         for (id, tensor) in &mut self.constants {
             if tensor.kind() == Kind::Float && !kept.contains(id) {
-                let rounded = tensor
-                    .f_to_kind(Kind::BFloat16)
-                    .map_err(|error| DispatchError {
-                        operator: cast.name().to_owned(),
-                        message: error.to_string(),
-                    })?;
+                let rounded =
+                    tensor
+                        .f_to_kind(precision.kind())
+                        .map_err(|error| DispatchError {
+                            operator: cast.name().to_owned(),
+                            message: error.to_string(),
+                        })?;
                 release(tensor);
                 *tensor = rounded;
             }
         }
-        self.compute_kinds_become_bfloat16();
+        self.kinds_become(precision);
         let rounded = self.fresh();
         for node in &mut self.nodes {
             node.read_instead(self.input, rounded);
         }
-        let first = cast_node(&cast, self.input, BFLOAT16, rounded)?;
+        let first = cast_node(&cast, self.input, precision.number(), rounded)?;
         let widened = self.fresh();
         if let Some(index) = head {
             let features = self.nodes[index].reads().next().unwrap_or(rounded);
@@ -167,12 +197,12 @@ impl Graph {
     }
 
     /// Programs name the kind of what they make.
-    fn compute_kinds_become_bfloat16(&mut self) {
+    fn kinds_become(&mut self, precision: Precision) {
         for node in &mut self.nodes {
             if let Some(position) = node.operator.position("dtype") {
                 for (at, operand) in &mut node.operands {
                     if *at == position && *operand == Operand::Int(FLOAT) {
-                        *operand = Operand::Int(BFLOAT16);
+                        *operand = Operand::Int(precision.number());
                     }
                 }
             }

@@ -13,7 +13,8 @@ use tch::{Device, Kind, Tensor};
 
 pub use choice::{Choice, Known};
 
-use crate::geometry::{InputGeometry, PixelSize, Window, resample};
+use super::dispatch::pinned;
+use crate::geometry::{InputGeometry, PixelSize, Window, resample_part, whole};
 
 /// Mean and standard deviation of ImageNet's channels, as torchvision has them.
 const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
@@ -65,6 +66,9 @@ pub struct Recipe {
     /// rather than the even one of torchvision.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub crop_rounds_down: bool,
+    /// Large JPEGs are decoded at a part of their size, which is faster and moves pixels a little.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub scaled_jpeg: bool,
 }
 
 /// What the user changes; the rest stays as the checkpoint or the family has it.
@@ -77,6 +81,7 @@ pub struct RecipeOverrides {
     pub mean: Option<[f32; 3]>,
     pub std: Option<[f32; 3]>,
     pub bgr: bool,
+    pub scaled_jpeg: bool,
 }
 
 /// Why a recipe cannot be used.
@@ -136,6 +141,7 @@ impl Recipe {
             std,
             bgr: false,
             crop_rounds_down: false,
+            scaled_jpeg: false,
         }
     }
 
@@ -185,6 +191,7 @@ impl Recipe {
         self.mean = overrides.mean.unwrap_or(self.mean);
         self.std = overrides.std.unwrap_or(self.std);
         self.bgr |= overrides.bgr;
+        self.scaled_jpeg |= overrides.scaled_jpeg;
         self.checked()
     }
 
@@ -251,6 +258,9 @@ impl Recipe {
         if self.bgr {
             parts.push("BGR".to_owned());
         }
+        if self.scaled_jpeg {
+            parts.push("large JPEGs decoded at a part of their size".to_owned());
+        }
         parts.join(", ")
     }
 
@@ -260,6 +270,31 @@ impl Recipe {
     /// When the image has no pixels, or is so long that resizing it would take all memory.
     pub fn apply(&self, image: &RgbImage) -> Result<(RgbImage, InputGeometry), RecipeError> {
         let size = PixelSize::new(image.width(), image.height());
+        self.apply_to(image, whole(image), size)
+    }
+
+    /// How large an image of this size has to be decoded at least, where it may be decoded at a part
+    /// of its size: twice as large as it becomes, so that each pixel of the result is a mean of several.
+    #[must_use]
+    pub fn least(&self, size: PixelSize) -> PixelSize {
+        let resized = self.resized(size);
+        PixelSize::new(
+            resized.width.saturating_mul(2),
+            resized.height.saturating_mul(2),
+        )
+    }
+
+    /// As [`Recipe::apply`], of an image of a size whose pixels are there at a part of it: it covers
+    /// `window` of them.
+    ///
+    /// # Errors
+    /// As [`Recipe::apply`].
+    pub fn apply_to(
+        &self,
+        pixels: &RgbImage,
+        window: Window,
+        size: PixelSize,
+    ) -> Result<(RgbImage, InputGeometry), RecipeError> {
         if size.width == 0 || size.height == 0 {
             return Err(RecipeError::NoPixels);
         }
@@ -272,7 +307,7 @@ impl Recipe {
                 resized_size.height,
             ));
         }
-        let resized = self.resize(image, resized_size)?;
+        let resized = self.resize(pixels, window, resized_size)?;
         let (input, left, top) = match self.crop {
             None => (resized, 0, 0),
             Some(size) => center_crop(&resized, size, self.crop_rounds_down),
@@ -345,7 +380,7 @@ impl Recipe {
         // Where the system gives no such memory, the bytes go the slower way.
         let pinned = match device {
             Device::Cpu => None,
-            _ => bytes.f_pin_memory(device).ok(),
+            _ => pinned(&bytes).ok(),
         };
         let there = pinned.unwrap_or(bytes).f_to_device_(
             device,
@@ -404,12 +439,18 @@ impl Recipe {
         }
     }
 
-    fn resize(&self, image: &RgbImage, size: PixelSize) -> Result<RgbImage, RecipeError> {
-        if (image.width(), image.height()) == (size.width, size.height) {
+    fn resize(
+        &self,
+        image: &RgbImage,
+        part: Window,
+        size: PixelSize,
+    ) -> Result<RgbImage, RecipeError> {
+        let is_whole = part == whole(image);
+        if is_whole && (image.width(), image.height()) == (size.width, size.height) {
             return Ok(image.clone());
         }
         let algorithm = match self.interpolation {
-            Interpolation::Nearest => return Ok(nearest(image, size)),
+            Interpolation::Nearest => return Ok(nearest(image, part, size)),
             Interpolation::Bilinear => fir::ResizeAlg::Convolution(fir::FilterType::Bilinear),
             Interpolation::Bicubic => fir::ResizeAlg::Convolution(fir::FilterType::CatmullRom),
             Interpolation::Lanczos => fir::ResizeAlg::Convolution(fir::FilterType::Lanczos3),
@@ -418,28 +459,39 @@ impl Recipe {
         // one go the library takes the other order, and bicubic and Lanczos overshoots are clipped
         // elsewhere. (Pillow 13 chooses the order by the sizes.)
         let across = PixelSize::new(size.width, image.height());
-        resample(image, across, algorithm)
-            .and_then(|narrowed| resample(&narrowed, size, algorithm))
+        let columns = Window {
+            y: 0.0,
+            height: f64::from(image.height()),
+            ..part
+        };
+        let rows = Window {
+            x: 0.0,
+            width: f64::from(size.width),
+            ..part
+        };
+        resample_part(image, columns, across, algorithm)
+            .and_then(|narrowed| resample_part(&narrowed, rows, size, algorithm))
             .map_err(RecipeError::Resize)
     }
 }
 
 /// Picks pixels. Positions are summed up step by step in float64 as in Pillow's `ImagingScaleAffine`,
 /// which decides on which side of a border the sum falls.
-fn nearest(image: &RgbImage, size: PixelSize) -> RgbImage {
+fn nearest(image: &RgbImage, part: Window, size: PixelSize) -> RgbImage {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "below the side it is bounded by"
     )]
-    let places = |from: u32, to: u32| -> Vec<u32> {
-        let step = f64::from(from) / f64::from(to);
-        let positions = std::iter::successors(Some(step * 0.5), |position| Some(position + step));
-        let clamped = positions.map(|position| (position as u32).min(from - 1));
+    let places = |start: f64, length: f64, to: u32, side: u32| -> Vec<u32> {
+        let step = length / f64::from(to);
+        let first = start + step * 0.5;
+        let positions = std::iter::successors(Some(first), |position| Some(position + step));
+        let clamped = positions.map(|position| (position as u32).min(side - 1));
         clamped.take(to as usize).collect()
     };
     let (columns, rows) = (
-        places(image.width(), size.width),
-        places(image.height(), size.height),
+        places(part.x, part.width, size.width, image.width()),
+        places(part.y, part.height, size.height, image.height()),
     );
     RgbImage::from_fn(size.width, size.height, |x, y| {
         *image.get_pixel(columns[x as usize], rows[y as usize])

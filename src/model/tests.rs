@@ -12,6 +12,7 @@ impl Model {
         classes: usize,
         [height, width]: [u32; 2],
     ) -> Self {
+        let device = graph.device();
         let recipe = Recipe {
             resize: Resize::Squash(width, height),
             crop: None,
@@ -26,7 +27,7 @@ impl Model {
             layer: layer.to_owned(),
             recipe: recipe.in_words(),
             recipe_source: None,
-            device: device::name(Device::Cpu),
+            device: device::name(device),
             precision: Precision::F32,
             device_note: None,
             guesses: Vec::new(),
@@ -39,7 +40,7 @@ impl Model {
             target_layer: layer.to_owned(),
             recipe,
             labels,
-            device: Device::Cpu,
+            device,
             summary,
         }
     }

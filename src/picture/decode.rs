@@ -4,6 +4,8 @@
 //! does for the training pipelines that the models come from. Sizes are bounded before memory is
 //! taken, so that a file of a few bytes cannot ask for all of it.
 
+mod scaled;
+
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -11,6 +13,7 @@ use std::path::Path;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, RgbImage};
 
 use crate::text::visible;
+pub use scaled::{Scaled, decode_scaled};
 
 /// No side of an image is longer.
 const MAX_SIDE: u32 = 65_535;

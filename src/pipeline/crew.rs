@@ -68,7 +68,12 @@ impl Crew {
         };
         let threads_of = |count: usize| images.unwrap_or(count).clamp(1, count);
         Self {
-            threads: (jobs / devices.len()).max(1),
+            // Beside a GPU the cores are for reading and drawing.
+            threads: if is_gpu {
+                1
+            } else {
+                (jobs / devices.len()).max(1)
+            },
             readers: threads_of(jobs),
             finishers: threads_of(jobs),
             batch: batch.clamp(1, images.unwrap_or(batch).max(1)),
@@ -108,6 +113,7 @@ mod tests {
         );
         assert_eq!(on_gpus.devices, [gpus[0], gpus[0], gpus[1], gpus[1]]);
         assert_eq!((on_gpus.batch, on_gpus.readers), (GPU_BATCH, 16));
+        assert_eq!(on_gpus.threads, 1);
     }
 
     #[test]

@@ -8,9 +8,8 @@ use crate::dataset::ImageEntry;
 use crate::dataset::store::FileIdentity;
 use crate::geometry::InputGeometry;
 use crate::model::recipe::Recipe;
-use crate::picture::decode::decode;
 use crate::text::visible;
-use crate::worker::studio::timed;
+use crate::worker::seen::{self, Seen};
 
 /// An image as the network sees it.
 #[derive(Debug)]
@@ -38,22 +37,23 @@ impl Ready {
     ) -> Result<Self, String> {
         // Asked before, told after: where there is no such file the decoder has the better words.
         let file = FileIdentity::of(&image.path);
-        let (mut decoding, mut preparing) = (Duration::ZERO, Duration::ZERO);
-        let photo = timed(&mut decoding, || decode(&image.path));
-        let photo = photo.map_err(|error| error.to_string())?;
+        let Seen {
+            photo,
+            pixels,
+            geometry,
+            decode,
+            prepare,
+        } = seen::read(&image.path, recipe, keeps_photo)?;
         let file =
             file.map_err(|error| format!("{}: {error}", visible(&image.path.to_string_lossy())))?;
-        let prepared = timed(&mut preparing, || recipe.apply(&photo));
-        let (seen, geometry) = prepared
-            .map_err(|error| format!("{}: {error}", visible(&image.path.to_string_lossy())))?;
         Ok(Self {
             place,
             file,
-            photo: keeps_photo.then_some(photo),
-            seen,
+            photo,
+            seen: pixels,
             geometry,
-            decode: decoding,
-            prepare: preparing,
+            decode,
+            prepare,
         })
     }
 }

@@ -99,7 +99,7 @@ impl Drawer {
         record: &Record,
         watch: &mut dyn Watch,
     ) -> Result<Option<Vec<Drawn>>, String> {
-        let mut examined = run(model, image)?;
+        let mut examined = run(model, &record.path, image)?;
         let explanations = self.explained(model, &mut examined, record, watch)?;
         let pictures = explanations.map(|explanations| match kind {
             Kind::Overlays => self.overlays(&examined, &explanations),

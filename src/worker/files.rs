@@ -34,6 +34,7 @@ pub type ReadImage = Arc<dyn Fn(&Path) -> Result<RgbImage, String> + Send + Sync
 /// An image from a file, and how long that took.
 #[derive(Clone, Debug)]
 pub struct Decoded {
+    pub path: Arc<Path>,
     pub image: RgbImage,
     pub taken: Duration,
 }
@@ -162,7 +163,7 @@ pub(super) fn read_apart(
     let work = move || {
         let mut taken = Duration::ZERO;
         let image = timed(&mut taken, || fenced(|| read(&path)));
-        done(image.map(|image| Decoded { image, taken }));
+        done(image.map(|image| Decoded { path, image, taken }));
     };
     let thread = Builder::new().name(READER_NAME.to_owned());
     thread.spawn(work).map(drop)

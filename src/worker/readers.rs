@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use image::RgbImage;
 
+use super::seen;
 use crate::dataset::ImageId;
 use crate::dataset::store::FileIdentity;
 use crate::geometry::InputGeometry;
 use crate::job::ImageRef;
 use crate::model::recipe::Recipe;
-use crate::picture::decode::decode;
 
 /// Readers beyond those that were asked for, in the place of some whose file does not answer.
 const MOST_MORE: usize = 16;
@@ -189,13 +189,12 @@ fn found(order: &Order, recipe: &Recipe) -> Found {
         if order.known == Some(file) {
             return Ok(Found::Unchanged);
         }
-        let image = decode(path).map_err(|error| error.to_string())?;
-        let (seen, geometry) = recipe.apply(&image).map_err(|error| error.to_string())?;
+        let seen = seen::read(path, recipe, false)?;
         Ok(Found::Image(Box::new(Prepared {
             image: order.image.id,
             file,
-            seen,
-            geometry,
+            seen: seen.pixels,
+            geometry: seen.geometry,
         })))
     };
     // A decoder that panics on a hostile file must not end the thread.

@@ -18,7 +18,7 @@ use image::RgbImage;
 use super::cache::Cache;
 use super::drawer::{Drawn, Order};
 use super::scoring::{Pace, Scoring};
-use super::{Decoded, Explain, Opened, Prepared, ReadImage};
+use super::{Decoded, Explain, Opened, Prepared, ReadImage, seen};
 use crate::dataset::ImageId;
 use crate::dataset::score::Score;
 use crate::dataset::truth::Truth;
@@ -68,7 +68,7 @@ pub struct Examined {
 pub fn examine(model: &Model, path: &Path) -> Result<Examined, String> {
     let mut taken = Duration::ZERO;
     let image = timed(&mut taken, || decode(path)).map_err(|error| error.to_string())?;
-    let mut examined = run(model, image)?;
+    let mut examined = run(model, path, image)?;
     examined.times.decode = taken;
     Ok(examined)
 }
@@ -79,14 +79,17 @@ pub fn read_image() -> ReadImage {
     Arc::new(|path| decode(path).map_err(|error| error.to_string()))
 }
 
-/// Runs the model on an image.
+/// Runs the model on an image from a file.
 ///
 /// # Errors
 /// When the model does not run on it; one sentence.
-pub fn run(model: &Model, image: RgbImage) -> Result<Examined, String> {
+pub fn run(model: &Model, path: &Path, image: RgbImage) -> Result<Examined, String> {
     let mut times = Times::default();
-    let input =
-        timed(&mut times.prepare, || model.prepare(&image)).map_err(|error| error.to_string())?;
+    let input = timed(&mut times.prepare, || {
+        let (seen, geometry) = seen::of_photo(path, &image, model.recipe())?;
+        model.input(seen, geometry)
+    });
+    let input = input.map_err(|error| error.to_string())?;
     let mut passes = Passes::default();
     let layer = &model.summary().layer;
     let pass = timed(&mut times.forward, || passes.at(model, &input, layer));
@@ -187,10 +190,11 @@ impl Studio {
     fn kept(&mut self, image: ImageId, read: Option<Decoded>) -> Result<&mut Kept, String> {
         if !self.kept.contains(image) {
             let Decoded {
+                path,
                 image: pixels,
                 taken,
             } = read.ok_or("the image was not read")?;
-            let mut examined = run(&self.model, pixels)?;
+            let mut examined = run(&self.model, &path, pixels)?;
             examined.times.decode = taken;
             let predictions = predictions(&self.model, &examined.input, &examined.logits, TOP)
                 .map_err(|error| error.to_string())?;

@@ -17,8 +17,8 @@ use crate::explain::evaluate::{Evaluator, Maps, MetricId, Subject, Tally};
 use crate::explain::methods::Watch;
 use crate::explain::options::Options;
 use crate::model::{Model, ModelError, RunError};
-use crate::picture::decode::decode;
 use crate::text::visible;
+use crate::worker::seen;
 
 /// A method at a layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -203,11 +203,11 @@ impl Session<'_> {
         let named = |error: &dyn std::fmt::Display| {
             format!("{}: {error}", visible(&path.display().to_string()))
         };
-        let image = match decode(path) {
-            Ok(image) => image,
-            Err(error) => return Ok(Err(error.to_string())),
+        let seen = match seen::read(path, self.model.recipe(), /* keeps_photo= */ false) {
+            Ok(seen) => seen,
+            Err(reason) => return Ok(Err(reason)),
         };
-        let input = match self.model.prepare(&image) {
+        let input = match self.model.input(seen.pixels, seen.geometry) {
             Ok(input) => input,
             Err(error) => return Ok(Err(named(&error))),
         };

@@ -18,7 +18,7 @@ pub struct ModelFacts {
     /// The preprocessing in words.
     pub recipe: String,
     pub layer: String,
-    /// "f32", "bf16".
+    /// "f32", "bf16", "f16".
     pub precision: String,
     /// The names of the classes in order, safe to print; none where they are not known.
     pub labels: Vec<String>,

@@ -5,6 +5,8 @@
 //! followed as it comes. Records of methods that are not in [`METHODS`] are passed over, and the
 //! output names them.
 //!
+//! Where there is a GPU, the maps are compared there too.
+//!
 //! `GRADCAM_WRITE_TABLE=1` writes what was found into the table of `docs/methods.md`.
 
 pub(super) mod literal;
@@ -16,13 +18,15 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 use serde::Deserialize;
+use tch::Device;
 
 use super::{MethodId, Unwatched};
 use crate::explain::options::Options;
 use crate::explain::{Explanation, explain};
 use crate::heatmap::Grid;
+use crate::model::device::tested;
 use crate::model::passes::Passes;
-use crate::model::zoo::oracle::{model, variable};
+use crate::model::zoo::oracle::{model, model_on, variable};
 use crate::model::{ClassIndex, Input, Model};
 
 /// Largest difference of a value, in parts of the map's peak.
@@ -144,8 +148,11 @@ fn all_match(family: &str) {
     let mut cells = Vec::new();
     let mut unknown = BTreeSet::new();
     let mut failures = Vec::new();
-    for record in records(family) {
-        let (model, input) = model(family, &record.name);
+    for (record, device) in records(family)
+        .iter()
+        .flat_map(|record| tested().into_iter().map(move |device| (record, device)))
+    {
+        let (model, input) = model_on(device, family, &record.name);
         let mut passes = Passes::default();
         for (method, layer, moved) in &record.unsteady {
             println!(
@@ -160,10 +167,10 @@ fn all_match(family: &str) {
             };
             let difference = map.difference(&found);
             let cell = table::Cell::new(&record.name, map, difference);
-            if difference <= TOLERANCE {
+            if difference > TOLERANCE || difference.is_nan() {
+                failures.push(format!("on {device:?}: {cell:?}"));
+            } else if device == Device::Cpu {
                 cells.push(cell);
-            } else {
-                failures.push(format!("{cell:?}"));
             }
         }
     }

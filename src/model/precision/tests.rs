@@ -4,13 +4,15 @@ use super::*;
 use crate::explain::methods::Unwatched;
 use crate::explain::options::Options;
 use crate::explain::{Explanation, Prediction, explain, prediction_of, predictions};
+use crate::model::device::{DeviceChoice, is_gpu};
 use crate::model::passes::Passes;
 use crate::model::zoo::tests::{basic, saved};
 use crate::model::{LoadOptions, Model, ModelSource};
 use crate::picture::decode::decode;
 
-fn model(source: &ModelSource, precision: PrecisionChoice) -> Model {
+fn model(source: &ModelSource, device: DeviceChoice, precision: PrecisionChoice) -> Model {
     let options = LoadOptions {
+        device,
         precision,
         ..LoadOptions::default()
     };
@@ -46,10 +48,14 @@ fn seen(model: &Model, image: &Path, class: Option<Prediction>) -> (Prediction, 
 }
 
 /// The largest differences of a probability and of a map, in parts of its peak, over all images.
-fn differences(source: &ModelSource) -> (f32, f32) {
-    let [exact, rounded] =
-        [PrecisionChoice::F32, PrecisionChoice::Bf16].map(|choice| model(source, choice));
-    assert_eq!(rounded.summary().device_and_precision(), "cpu, bf16");
+fn differences(
+    source: &ModelSource,
+    device: DeviceChoice,
+    precision: PrecisionChoice,
+) -> (f32, f32) {
+    let exact = model(source, device, PrecisionChoice::F32);
+    let rounded = model(source, device, precision);
+    assert!(rounded.takes_batches().unwrap());
     let (mut probability, mut map) = (0.0_f32, 0.0_f32);
     for image in images() {
         let (expected, expected_map) = seen(&exact, &image, None);
@@ -64,18 +70,15 @@ fn differences(source: &ModelSource) -> (f32, f32) {
     (probability, map)
 }
 
-#[test]
-fn bfloat16_keeps_the_first_answer_and_moves_probabilities_and_maps_within_its_bound() {
-    if !processor_has_bfloat16() {
-        return;
-    }
+fn stays_near(device: DeviceChoice, precision: PrecisionChoice) {
     let folder = tempfile::tempdir().unwrap();
     let small = ModelSource::File(saved(&basic([1, 2, 1, 1], 7), folder.path()));
     for (name, source) in [
         ("the demo model", ModelSource::Demo),
         ("a small network", small),
     ] {
-        let (probability, map) = differences(&source);
+        let (probability, map) = differences(&source, device, precision);
+        println!("{name} on {device:?}, {precision:?}: {probability} {map}");
         assert!(probability < 0.02, "{name}: {probability}");
         assert!(map < 0.05, "{name}: {map}");
         // It is rounded at all.
@@ -84,20 +87,38 @@ fn bfloat16_keeps_the_first_answer_and_moves_probabilities_and_maps_within_its_b
 }
 
 #[test]
-fn bfloat16_is_refused_where_it_is_no_gain() {
-    let gpu = Precision::choose(PrecisionChoice::Bf16, Device::Cuda(1)).unwrap_err();
+fn sixteen_bits_keep_the_first_answer_and_move_probabilities_and_maps_within_a_bound() {
+    if processor_has_bfloat16() {
+        stays_near(DeviceChoice::Cpu, PrecisionChoice::Bf16);
+    }
+    if is_gpu(DeviceChoice::Auto) {
+        stays_near(DeviceChoice::Auto, PrecisionChoice::Bf16);
+        stays_near(DeviceChoice::Auto, PrecisionChoice::F16);
+    }
+}
+
+#[test]
+fn a_precision_is_refused_where_it_is_no_gain() {
+    let choose = |choice, device| Precision::choose(choice, device);
     assert_eq!(
-        gpu.to_string(),
-        "bfloat16 is for the CPU, and the device is cuda:1; leave --precision bf16 out, or add --device cpu"
+        choose(PrecisionChoice::F16, Device::Cpu)
+            .unwrap_err()
+            .to_string(),
+        "float16 is for GPUs, and the device is cpu; leave --precision f16 out, or add --device cuda"
     );
-    match Precision::choose(PrecisionChoice::Bf16, Device::Cpu) {
+    match choose(PrecisionChoice::Bf16, Device::Cpu) {
         Ok(precision) => assert_eq!(precision, Precision::Bf16),
         Err(error) => assert!(error.to_string().starts_with("this processor has no")),
     }
-    for choice in [PrecisionChoice::Auto, PrecisionChoice::F32] {
-        assert_eq!(
-            Precision::choose(choice, Device::Cpu).unwrap(),
-            Precision::F32
-        );
+    for (choice, on_gpu) in [
+        (PrecisionChoice::Auto, Precision::F32),
+        (PrecisionChoice::F32, Precision::F32),
+        (PrecisionChoice::Bf16, Precision::Bf16),
+        (PrecisionChoice::F16, Precision::F16),
+    ] {
+        assert_eq!(choose(choice, Device::Cuda(1)).unwrap(), on_gpu);
+        if on_gpu == Precision::F32 {
+            assert_eq!(choose(choice, Device::Cpu).unwrap(), on_gpu);
+        }
     }
 }

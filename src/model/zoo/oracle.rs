@@ -3,7 +3,7 @@
 //! `tests/golden/families.py` builds the networks, fills them with numbers that any libtorch makes
 //! again, runs them, and writes what it saw to `tests/golden/families/*.json.gz`; its docstring is
 //! the contract that [`Filled`] keeps. The tests build the same networks from nothing but the names
-//! and shapes of their weights.
+//! and shapes of their weights. Where there is a GPU, they run there too.
 //!
 //! Two variables steer them: `GRADCAM_ONLY=resnet18` limits the records to those whose name has it,
 //! `GRADCAM_WRITE_TABLE=1` writes what was found into the table of `docs/models.md`.
@@ -22,6 +22,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::{Network, build};
 use crate::model::checkpoint::{Card, Checkpoint, CheckpointError, Store};
+use crate::model::device::tested;
 use crate::model::fused::Copies;
 use crate::model::graph::Graph;
 use crate::model::run::{self, Plan, shapes};
@@ -114,16 +115,22 @@ fn records(family: &str) -> Vec<Record> {
 
 /// A network of a family's file, with its input.
 pub(crate) fn model(family: &str, name: &str) -> (Model, Input) {
+    model_on(Device::Cpu, family, name)
+}
+
+/// The same on a device.
+pub(crate) fn model_on(device: Device, family: &str, name: &str) -> (Model, Input) {
     let records = records(family);
     let record = records.iter().find(|record| record.name == name).unwrap();
     let _turn = generator();
     let checkpoint = record.checkpoint();
     let network = record.network(&checkpoint).unwrap();
     let layer = network.target_layer.clone();
-    let graph = network.into_graph(&checkpoint).unwrap();
+    let mut graph = network.into_graph(&checkpoint).unwrap();
+    graph.to_device(device).unwrap();
     let size = record.input.map(|side| u32::try_from(side).unwrap());
     let model = Model::of_graph(graph, &layer, record.classes, size);
-    (model, Input::of_tensor(record.image()))
+    (model, Input::of_tensor(record.image().to_device(device)))
 }
 
 #[expect(clippy::disallowed_methods, reason = "a message to this test alone")]
@@ -140,9 +147,14 @@ fn all_match(family: &str) {
         if !record.name.contains(&only) {
             continue;
         }
-        match record.compare() {
-            Ok(difference) => rows.push(table::Row::new(&record, &difference)),
-            Err(failure) => failures.push(format!("{}: {failure}", record.name)),
+        for device in tested() {
+            match record.compare(device) {
+                Ok(difference) if device == Device::Cpu => {
+                    rows.push(table::Row::new(&record, &difference));
+                }
+                Ok(_) => {}
+                Err(failure) => failures.push(format!("{} on {device:?}: {failure}", record.name)),
+            }
         }
     }
     assert!(
@@ -199,7 +211,7 @@ impl Record {
 
     /// # Errors
     /// What differs first, in words.
-    fn compare(&self) -> Result<Difference, String> {
+    fn compare(&self, device: Device) -> Result<Difference, String> {
         let _turn = generator();
         let checkpoint = self.checkpoint();
         let network = self.network(&checkpoint)?;
@@ -216,7 +228,8 @@ impl Record {
         let mut graph = network
             .into_graph(&checkpoint)
             .map_err(|error| error.to_string())?;
-        let input = self.image();
+        graph.to_device(device).map_err(|error| error.to_string())?;
+        let input = self.image().to_device(device);
         self.compare_layers(&graph, &input)?;
         // As the program runs it.
         graph.fuse_operations(Copies::Any);

@@ -17,6 +17,7 @@ pub(crate) fn recipe() -> Recipe {
         std: [1.0; 3],
         bgr: false,
         crop_rounds_down: false,
+        scaled_jpeg: false,
     }
 }
 

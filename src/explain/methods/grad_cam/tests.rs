@@ -171,7 +171,9 @@ fn before_pooling_and_a_linear_layer_the_channel_weights_are_the_layers_row() {
     .chunks_exact(4)
     .map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()))
     .collect();
-    let weight = Tensor::from_slice(&row).view([3, 512]);
+    let weight = Tensor::from_slice(&row)
+        .view([3, 512])
+        .to_device(activations.device());
     for class in 0..3 {
         // Autograd through pooling and the linear layer, from the same activations.
         let leaf = activations.copy().set_requires_grad(true);

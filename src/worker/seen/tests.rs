@@ -1,0 +1,87 @@
+use image::codecs::jpeg::JpegEncoder;
+use image::{DynamicImage, Rgb};
+
+use super::*;
+
+/// With a fine pattern, soft shades, an edge and another side for each corner.
+fn photo(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        let wave = |period: f32| 40.0 * (x as f32 / period).sin() * (y as f32 / period).cos();
+        let slope = 160.0 * x as f32 / width as f32;
+        let grain = f32::from((x * 7919 + y * 104_729 + x * y % 613).to_le_bytes()[0]) / 16.0;
+        let shade = |level: f32| (level + grain).clamp(0.0, 255.0) as u8;
+        if x > width / 2 && y < height / 3 {
+            Rgb([shade(30.0), shade(200.0 - wave(300.0)), shade(60.0)])
+        } else {
+            Rgb([
+                shade(60.0 + slope),
+                shade(90.0 + wave(200.0)),
+                shade(120.0 + wave(37.0)),
+            ])
+        }
+    })
+}
+
+fn jpeg(image: &DynamicImage) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let encoder = JpegEncoder::new_with_quality(&mut bytes, 90);
+    image.write_with_encoder(encoder).unwrap();
+    bytes
+}
+
+/// With an EXIF orientation, 1 to 8: APP1 with one little-endian TIFF entry (0x0112).
+fn turned(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+    let mut exif =
+        b"\xff\xe1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+            .to_vec();
+    exif[28] = orientation;
+    [&jpeg[..2], &exif, &jpeg[2..]].concat()
+}
+
+fn recipe(scaled_jpeg: bool) -> Recipe {
+    Recipe {
+        scaled_jpeg,
+        ..Recipe::imagenet_at(64, 56, crate::model::recipe::Interpolation::Bilinear)
+    }
+}
+
+/// What the network sees at full size and scaled, of the same file.
+fn both(name: &str, bytes: &[u8]) -> [Seen; 2] {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).unwrap();
+    [false, true].map(|scaled| read(&path, &recipe(scaled), false).unwrap())
+}
+
+/// Levels of 255 by which values differ: on average, and all but one in a hundred.
+fn apart(one: &RgbImage, other: &RgbImage) -> (f64, u8) {
+    assert_eq!(one.dimensions(), other.dimensions());
+    let pairs = one.as_raw().iter().zip(other.as_raw());
+    let mut levels: Vec<u8> = pairs.map(|(a, b)| a.abs_diff(*b)).collect();
+    levels.sort_unstable();
+    let sum: f64 = levels.iter().map(|&level| f64::from(level)).sum();
+    (sum / levels.len() as f64, levels[levels.len() * 99 / 100])
+}
+
+#[test]
+fn a_large_jpeg_at_a_part_of_its_size_is_within_a_tolerance_of_the_whole() {
+    let grey = DynamicImage::from(photo(1500, 1030)).into_luma8().into();
+    for (name, image) in [
+        ("an eighth", photo(1501, 1027).into()),
+        ("a quarter", photo(803, 611).into()),
+        ("grey", grey),
+    ] {
+        let jpeg = jpeg(&image);
+        for orientation in 1..=8 {
+            let [whole, scaled] = both("photo.jpg", &turned(&jpeg, orientation));
+            assert_eq!(whole.geometry, scaled.geometry, "{name}, {orientation}");
+            let (mean, most) = apart(&whole.pixels, &scaled.pixels);
+            println!("{name}, {orientation}: {mean:.3} {most}");
+            assert!(mean > 0.0, "{name} was not scaled");
+            assert!(
+                mean < 1.0 && most <= 5,
+                "{name}, {orientation}: {mean} {most}"
+            );
+        }
+    }
+}
