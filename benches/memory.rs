@@ -57,6 +57,7 @@ fn main() -> Result<()> {
         };
         let read = studio.reader()(&image.path).map_err(anyhow::Error::msg)?;
         let read = Decoded {
+            path: Arc::clone(&image.path),
             image: read,
             taken: Duration::ZERO,
         };

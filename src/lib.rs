@@ -23,7 +23,7 @@
 //! | `explain` | a pass and a class → a heatmap; predictions; how faithful heatmaps are | dataset geometry heatmap model |
 //! | `job` | the contract between interface and worker: requests and replies, plain data | dataset explain geometry model picture |
 //! | `worker` | the thread that owns torch; what it keeps of the images it has seen; scoring the folder between wishes | dataset explain geometry job model picture text |
-//! | `pipeline` | many images through the network: reading, lanes, drawing and writing on threads of their own | dataset geometry model picture text worker |
+//! | `pipeline` | many images through the network: reading, lanes, drawing and writing on threads of their own | dataset geometry model text worker |
 //! | `terminal` | raw mode and giving it back, asking what it can do, keys told from replies, the one writer | geometry graphics text |
 //! | `view` | state → cells, one file a pane | app dataset explain geometry graphics heatmap job keymap picture text |
 //! | `app` | state, the pure reducer `update`, layout, and the loop that performs effects | cli dataset explain file geometry graphics job keymap model picture terminal text view worker |

@@ -4,6 +4,7 @@ use image::{DynamicImage, Rgb};
 use super::*;
 
 /// With a fine pattern, soft shades, an edge and another side for each corner.
+#[expect(clippy::cast_possible_truncation, reason = "clamped to a byte")]
 fn photo(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let wave = |period: f32| 40.0 * (x as f32 / period).sin() * (y as f32 / period).cos();
