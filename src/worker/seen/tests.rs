@@ -86,3 +86,52 @@ fn a_large_jpeg_at_a_part_of_its_size_is_within_a_tolerance_of_the_whole() {
         }
     }
 }
+
+#[test]
+fn what_cannot_be_scaled_is_read_whole() {
+    let large = photo(1501, 1027);
+    let mut png = std::io::Cursor::new(Vec::new());
+    large.write_to(&mut png, image::ImageFormat::Png).unwrap();
+    for (name, bytes) in [
+        ("small.jpg", jpeg(&photo(500, 400).into())),
+        ("large.png", png.into_inner()),
+    ] {
+        let [whole, scaled] = both(name, &bytes);
+        assert_eq!(whole.pixels, scaled.pixels, "{name}");
+    }
+}
+
+#[test]
+fn a_photo_that_is_wanted_comes_whole_and_the_network_sees_it_scaled() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("photo.jpg");
+    std::fs::write(&path, jpeg(&photo(1501, 1027).into())).unwrap();
+    let alone = read(&path, &recipe(true), false).unwrap();
+    let seen = read(&path, &recipe(true), true).unwrap();
+    let photo = seen.photo.unwrap();
+    assert_eq!(photo.dimensions(), (1501, 1027));
+    assert_eq!(alone.pixels, seen.pixels);
+    assert!(alone.photo.is_none());
+    let (pixels, geometry) = of_photo(&path, &photo, &recipe(true)).unwrap();
+    assert_eq!((pixels, geometry), (alone.pixels, alone.geometry));
+    // A file that was written meanwhile is another image.
+    let other = image::imageops::crop_imm(&photo, 0, 0, 900, 900).to_image();
+    let (pixels, _) = of_photo(&path, &other, &recipe(true)).unwrap();
+    assert_eq!(pixels, recipe(true).apply(&other).unwrap().0);
+}
+
+#[test]
+fn a_damaged_jpeg_has_the_words_that_it_has_at_full_size() {
+    let whole = jpeg(&photo(1501, 1027).into());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.jpg");
+    let header = whole
+        .windows(2)
+        .position(|two| two == [0xff, 0xda])
+        .unwrap();
+    for kept in [3, 30, header / 2, header] {
+        std::fs::write(&path, &whole[..kept]).unwrap();
+        let [expected, found] = [false, true].map(|scaled| read(&path, &recipe(scaled), false));
+        assert_eq!(found.unwrap_err(), expected.unwrap_err(), "{kept}");
+    }
+}
