@@ -115,6 +115,8 @@ pub(super) fn write(found: &[Cell]) {
         let known = worst.entry((&cell.row, &cell.method)).or_default();
         *known = known.max(cell.difference);
     }
+    // What is no longer compared leaves the table.
+    cells.retain(|row, _| !worst.keys().any(|(found, _)| found.network == row.network));
     for ((row, method), difference) in worst {
         let row = cells.entry(row.clone()).or_default();
         row.insert(method.to_owned(), format!("{difference:.0e}"));
@@ -147,6 +149,20 @@ pub(super) fn has(found: &[Cell]) {
             written.is_some(),
             "docs/methods.md lacks {cell:?}; GRADCAM_WRITE_TABLE=1 writes it"
         );
+    }
+    for (row, methods) in table {
+        let of_network: Vec<&Cell> = found
+            .iter()
+            .filter(|cell| cell.row.network == row.network)
+            .collect();
+        for method in methods.keys().filter(|_| !of_network.is_empty()) {
+            assert!(
+                of_network
+                    .iter()
+                    .any(|cell| cell.row == row && cell.method == *method),
+                "docs/methods.md has {method} of {row:?}, which nobody compares; GRADCAM_WRITE_TABLE=1 takes it out"
+            );
+        }
     }
 }
 
