@@ -47,6 +47,26 @@ fn evidence(
     })
 }
 
+/// The largest difference of two maps, in parts of the peak; zero where all bits are the same.
+fn apart(one: &[f32], other: &[f32]) -> f32 {
+    assert_eq!(one.len(), other.len());
+    if one == other {
+        return 0.0;
+    }
+    let peak = one
+        .iter()
+        .fold(0.0_f32, |peak, value| peak.max(value.abs()));
+    let pairs = one.iter().zip(other);
+    let largest = |largest: f32, next: f32| {
+        if largest.is_nan() || next <= largest {
+            largest
+        } else {
+            next
+        }
+    };
+    pairs.map(|(a, b)| (a - b).abs() / peak).fold(0.0, largest)
+}
+
 #[test]
 fn slow_methods_say_how_far_they_are_and_stop_at_the_step_at_which_they_are_called_off() {
     // What follows the target layer of this one is no single linear layer: nothing is closed form.
@@ -84,7 +104,10 @@ fn methods_of_pixels_attention_and_many_passes_give_the_same_map_again() {
             let run = || evidence(method, &model, Score::logit(class), &mut Unwatched);
             match (run(), run()) {
                 (Ok(first), Ok(again)) => {
-                    assert_eq!(first, again, "{name} {}", method.key);
+                    let apart = apart(&first, &again);
+                    // A GPU adds the gradients of a pooling layer in the order in which they come.
+                    let most = if model.is_on_processor() { 0.0 } else { 1e-5 };
+                    assert!(apart <= most, "{name} {}: {apart:e}", method.key);
                     seen += 1;
                 }
                 (first, _) => assert!(matches!(first, Err(ExplainError::Unfit { .. })), "{name}"),
