@@ -187,23 +187,11 @@ impl InputGeometry {
     }
 }
 
-/// The image at another size. With a convolution the result equals Pillow's `resize` within one
-/// level of 255.
+/// A part of an image at another size. With a convolution the result equals Pillow's `resize` within
+/// one level of 255.
 ///
 /// # Errors
-/// When a side is zero; the text is the library's.
-pub fn resample(
-    image: &RgbImage,
-    size: PixelSize,
-    algorithm: fir::ResizeAlg,
-) -> Result<RgbImage, String> {
-    resample_part(image, whole(image), size, algorithm)
-}
-
-/// The same of a part of the image.
-///
-/// # Errors
-/// As [`resample`], and when the part lies outside of the image.
+/// When a side is zero or the part lies outside of the image; the text is the library's.
 pub fn resample_part(
     image: &RgbImage,
     part: Window,
@@ -245,13 +233,13 @@ pub fn whole(image: &RgbImage) -> Window {
 /// The image at another size, for people to look at: bilinear, averaging over what falls together.
 ///
 /// # Errors
-/// As [`resample`].
+/// As [`resample_part`].
 pub fn resample_bilinear(image: &RgbImage, size: PixelSize) -> Result<RgbImage, String> {
     if (image.width(), image.height()) == (size.width, size.height) {
         return Ok(image.clone());
     }
     let bilinear = fir::ResizeAlg::Convolution(fir::FilterType::Bilinear);
-    resample(image, size, bilinear)
+    resample_part(image, whole(image), size, bilinear)
 }
 
 #[cfg(test)]
